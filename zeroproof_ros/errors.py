@@ -1,0 +1,124 @@
+"""Every refusal of this package: one root, one class per refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ZeroProofError(Exception):
+    """Root of every error this package raises on purpose.
+
+    Attributes:
+        found: what was given, or None where a value says nothing.
+        expected: what would have been accepted, or None.
+        path: the file or folder at fault, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        found: object = None,
+        expected: object = None,
+        path: Path | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.found = found
+        self.expected = expected
+        self.path = path
+
+
+class ThresholdError(ZeroProofError):
+    """A threshold that is not a finite positive number, or the two in the wrong order."""
+
+
+class ConfigError(ZeroProofError):
+    """A setting outside the values it may take."""
+
+
+class ArrayError(ZeroProofError):
+    """Arrays whose shapes or dtypes do not fit the contract they were given to."""
+
+
+class ArmError(ZeroProofError):
+    """A robot description that does not describe an arm."""
+
+
+class ProviderUnavailableError(ZeroProofError):
+    """An execution provider that was asked for and is not there, or was not given."""
+
+
+class ModelLoadError(ZeroProofError):
+    """A model file that the runtime can not load."""
+
+
+class ModelRunError(ZeroProofError):
+    """A model that raised, or answered in other shapes than its signature, while running."""
+
+
+class BundleError(ZeroProofError):
+    """Root of every refusal of a bundle."""
+
+
+class MetadataMissingError(BundleError):
+    """No metadata.json in the bundle folder, or no folder."""
+
+
+class MetadataMalformedError(BundleError):
+    """metadata.json that is not JSON, or breaks a rule of the metadata schema."""
+
+
+class UnknownVersionError(BundleError):
+    """A format or schema version this package does not know."""
+
+
+class BundlePathError(BundleError):
+    """A model file that leaves the bundle folder, is a symbolic link, or is no regular file."""
+
+
+class DigestMismatchError(BundleError):
+    """Bytes of a file that differ from the digest or size the metadata declares."""
+
+
+class GraphMismatchError(BundleError):
+    """A graph that disagrees with the metadata."""
+
+
+class DeploymentError(BundleError):
+    """A `deployment` block that is missing, malformed or contradicts the bundle."""
+
+
+class MessageRefusedError(ZeroProofError):
+    """Root of every refusal of a whole message; `kind` names it in counts and diagnostics."""
+
+    kind = "message"
+
+
+class FeatureNamesError(MessageRefusedError):
+    """Feature names that are unknown, missing or given twice."""
+
+    kind = "feature_names"
+
+
+class WidthError(MessageRefusedError):
+    """A number of values that does not make whole rows."""
+
+    kind = "width"
+
+
+class EmptyBatchError(MessageRefusedError):
+    """A message without a row."""
+
+    kind = "empty_batch"
+
+
+class TableLayoutError(MessageRefusedError):
+    """A point cloud whose steps, fields or byte order do not make a table."""
+
+    kind = "table_layout"
+
+
+class FrameError(MessageRefusedError):
+    """A target in another frame than the one the bundle answers in."""
+
+    kind = "frame"

@@ -1,0 +1,64 @@
+"""What happens to rows the model may not serve, and how closely every answer is checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from zeroproof_ros.errors import ConfigError
+
+BOTTOM_POLICIES = ("fallback", "reject")
+GAP_POLICIES = ("fallback", "accept", "reject")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Frozen, validated choices of a deployment.
+
+    Args:
+        bottom_policy: rows without a value go to the solver ("fallback") or to nobody.
+        gap_policy: risky rows go to the solver, are accepted like any other, or go to nobody.
+        residual_tolerance: largest |J dq - dx| / |dx| of a model's joint step. Dimensionless.
+        solver_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint step.
+            Near a singularity no step of bounded size does all of dx; below 1 every step served
+            ends nearer to where the tool was sent than it began.
+        position_tolerance: largest |FK(q) - x| of a joint position, whoever answered it [m].
+        step_duration: the time one commanded step may take [s]. With the velocity limits of the
+            arm it gives the largest joint step.
+        max_batch: largest number of rows given to the model at once.
+
+    Raises:
+        ConfigError: a value outside these ranges.
+    """
+
+    bottom_policy: str = "fallback"
+    gap_policy: str = "fallback"
+    residual_tolerance: float = 0.05
+    solver_tolerance: float = 0.9
+    position_tolerance: float = 1e-3
+    step_duration: float = 0.1
+    max_batch: int = 65536
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("bottom_policy", BOTTOM_POLICIES), ("gap_policy", GAP_POLICIES)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ConfigError(
+                    f"{name} is {value!r}, expected one of {', '.join(allowed)}",
+                    found=value,
+                    expected=allowed,
+                )
+        for name, upper in (
+            ("residual_tolerance", 1.0),
+            ("solver_tolerance", 1.0),
+            ("position_tolerance", math.inf),
+            ("step_duration", math.inf),
+            ("max_batch", math.inf),
+        ):
+            value = getattr(self, name)
+            if not (0 < value < upper):
+                raise ConfigError(
+                    f"{name} is {value}, expected between 0 and {upper}, both excluded",
+                    found=value,
+                    expected=(0, upper),
+                )

@@ -1,0 +1,221 @@
+"""Strict inference of joint targets, checked row by row, with the analytic fallback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroproof_ros.bundle import Bundle, OutputKind
+from zeroproof_ros.errors import ArrayError, DeploymentError, ZeroProofError
+from zeroproof_ros.kinematics import AnalyticSolver
+from zeroproof_ros.kinematics.arm import moved_within
+from zeroproof_ros.kinematics.limits import BoolArray, FloatArray
+from zeroproof_ros.pipeline.policy import Policy
+from zeroproof_ros.pipeline.table import Reason, ResultTable, Source, TableLayout
+from zeroproof_ros.pipeline.verify import (
+    differential_residual,
+    finite_residual,
+    position_residual,
+)
+
+
+class StrictIK:
+    """What the node, the bag evaluator and the tests call.
+
+    Every input row comes back exactly once, in order. A row is served only if its answer, from
+    the model or the solver, passed the check of its source, the position limits and the step
+    limit.
+
+    Args:
+        bundle: a loaded bundle with a deployment.
+        policy: what happens to rows the model may not serve.
+
+    Raises:
+        DeploymentError: the bundle says nothing about the arm.
+    """
+
+    def __init__(self, bundle: Bundle, policy: Policy | None = None) -> None:
+        if bundle.deployment is None:
+            raise DeploymentError(
+                f"{bundle.path} has no deployment block, so the arm and the meaning of the "
+                "columns are unknown; give them to load_bundle(deployment=...)",
+                path=bundle.path,
+            )
+        self.bundle = bundle
+        self.policy = policy or Policy()
+        self.deployment = bundle.deployment
+        self.layout = TableLayout(self.deployment.features, self.deployment.outputs)
+        self._arm = self.deployment.arm
+        self._solver = AnalyticSolver(self._arm)
+        self._is_delta = self.deployment.output_kind is OutputKind.JOINT_DELTA
+        self._max_step = self._arm.limits.max_step(self.policy.step_duration)
+        self._joints = _as_slice(self.deployment.joint_columns)
+        self._task = _as_slice(self.deployment.task_columns)
+        self._model_dtype = np.dtype(bundle.runtime.inputs[0].dtype)
+
+    def solve(self, inputs: NDArray[Any]) -> ResultTable:
+        """Answer input rows (N, F), N >= 0, columns as `layout.features`.
+
+        Raises:
+            ArrayError: not a table of F real columns.
+        """
+        rows = self._as_rows(inputs)
+        size = self.policy.max_batch
+        if len(rows) <= size:
+            return ResultTable(self.layout, self._solve_batch(rows))
+        batches = [self._solve_batch(rows[i : i + size]) for i in range(0, len(rows), size)]
+        return ResultTable(self.layout, np.concatenate(batches))
+
+    def refuse(self, inputs: NDArray[Any], reason: Reason) -> ResultTable:
+        """The table of rows (N, F) that are not looked at, for a reason of the caller's."""
+        return ResultTable(self.layout, self.layout.refused(self._as_rows(inputs), reason))
+
+    def commands(self, table: ResultTable) -> FloatArray:
+        """Absolute joint positions (M, n) [rad] of the M rows that are served, in row order."""
+        rows = table.rows[table.served]
+        if not self._is_delta:
+            return np.asarray(rows["resolved"])
+        return np.asarray(rows["in"][:, self._joints] + rows["resolved"])
+
+    def waypoints(self, table: ResultTable) -> FloatArray:
+        """The commands (M, n) [rad] that may be executed one after the other.
+
+        They end before the first row that is not served, and before the first that lies further
+        from its predecessor than the step limit: a trajectory with a hole or a jump is cut there.
+        """
+        served = table.served
+        leading = len(served) if served.all() else int(np.argmin(served))
+        commands = self.commands(ResultTable(self.layout, table.rows[:leading]))
+        jumps = (np.abs(np.diff(commands, axis=0)) > self._max_step).any(axis=1)
+        return commands[: int(np.argmax(jumps)) + 1] if jumps.any() else commands
+
+    def _as_rows(self, inputs: NDArray[Any]) -> FloatArray:
+        width = len(self.layout.features)
+        if inputs.ndim != 2 or inputs.shape[1] != width or inputs.dtype.kind not in "fiu":
+            raise ArrayError(
+                f"inputs have shape {inputs.shape} and dtype {inputs.dtype}, expected (N, {width}) "
+                f"real numbers with the columns {', '.join(self.layout.features)}",
+                found=inputs.shape,
+                expected=("N", width),
+            )
+        return np.asarray(inputs, dtype=np.float64)
+
+    def _solve_batch(self, rows: FloatArray) -> NDArray[Any]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A number the model's dtype can not hold is as bad as an infinity.
+            usable = np.isfinite(rows.astype(self._model_dtype, copy=False)).all(axis=1)
+            if usable.all():
+                return self._serve(rows)
+            result = self.layout.refused(rows, Reason.BAD_INPUT)
+            result[usable] = self._serve(rows[usable])
+            return result
+
+    def _serve(self, rows: FloatArray) -> NDArray[Any]:
+        """The result of rows that are finite."""
+        try:
+            strict, q_abs = self.bundle.decode(rows)
+            decoded = strict.decoded.reshape(len(rows), len(self.layout.outputs))
+        except (ZeroProofError, ValueError):
+            return self.layout.refused(rows, Reason.RUNTIME_ERROR)
+        result = np.zeros(len(rows), dtype=self.layout.dtype)
+        result["in"] = rows
+        result["decoded"] = decoded
+        result["q_abs"] = np.nan if q_abs is None else _per_row(np.minimum, q_abs)
+        result["bottom"] = bottom = _per_row(np.logical_or, strict.bottom_mask)
+        result["gap"] = gap = ~bottom & _per_row(np.logical_or, strict.gap_mask)
+        if bottom.any():
+            result["fault"] = _per_row(np.logical_or, strict.fault_mask)
+            result["semantic"] = _per_row(np.logical_or, strict.semantic_bottom_mask)
+        q, task = rows[:, self._joints], rows[:, self._task]
+        tool, J = self._arm.forward_and_jacobian(q)
+        for index, axis in enumerate(self._arm.task_axes):
+            result[axis] = tool[:, index]
+        self._resolve(result, q, task, J, bottom, gap)
+        return result
+
+    def _resolve(
+        self,
+        result: NDArray[Any],
+        q: FloatArray,
+        task: FloatArray,
+        J: FloatArray,
+        bottom: BoolArray,
+        gap: BoolArray,
+    ) -> None:
+        """Fill resolved, residual, source and reason: the model's answers first, then the rest."""
+        policy, decoded = self.policy, result["decoded"]
+        if self._is_delta:
+            residual = differential_residual(J, decoded, task)
+            accurate, dq = residual <= policy.residual_tolerance, decoded
+        else:
+            residual = position_residual(self._arm, decoded, task)
+            accurate, dq = residual <= policy.position_tolerance, decoded - q
+        allowed = moved_within(self._arm.limits, q, dq, policy.step_duration)
+        offered = ~bottom if policy.gap_policy == "accept" else ~(bottom | gap)
+        served = offered & accurate & allowed
+        if served.all():
+            result["residual"], result["resolved"] = residual, decoded
+            result["source"] = Source.MODEL
+            return
+        result["residual"] = _defined(residual, offered)
+        result["resolved"] = np.where(served[:, None], decoded, np.nan)
+        result["source"] = np.where(served, Source.MODEL, Source.NONE)
+        result["reason"] = np.select(
+            [bottom, gap & ~offered, served, ~accurate],
+            [Reason.BOTTOM, Reason.GAP, Reason.OK, Reason.RESIDUAL],
+            Reason.LIMIT,
+        )
+        routed = offered & ~served
+        if policy.bottom_policy == "fallback":
+            routed |= bottom
+        if policy.gap_policy == "fallback":
+            routed |= gap
+        if routed.any():
+            self._fall_back(result, routed, q[routed], task[routed])
+
+    def _fall_back(
+        self, result: NDArray[Any], routed: BoolArray, q: FloatArray, task: FloatArray
+    ) -> None:
+        """Let the solver answer the routed rows, of which q and task are already taken."""
+        policy = self.policy
+        try:
+            if self._is_delta:
+                answer = dq = self._solver.step(q, task, self._max_step)
+                residual = finite_residual(self._arm, q, dq, task)
+                accurate = residual <= policy.solver_tolerance
+            else:
+                answer = self._solver.position(q, task)
+                dq, residual = answer - q, position_residual(self._arm, answer, task)
+                accurate = residual <= policy.position_tolerance
+        except np.linalg.LinAlgError:
+            result["reason"][routed] = Reason.FALLBACK_FAILED
+            return
+        served = accurate & moved_within(self._arm.limits, q, dq, policy.step_duration)
+        result["residual"][routed] = _defined(residual, True)
+        result["resolved"][routed] = np.where(served[:, None], answer, np.nan)
+        result["source"][routed] = np.where(served, Source.ANALYTIC, Source.NONE)
+        result["reason"][routed] = np.where(
+            served, result["reason"][routed], Reason.FALLBACK_FAILED
+        )
+
+
+def _defined(residual: FloatArray, offered: BoolArray | bool) -> FloatArray:
+    """The residuals of rows that had an answer, inf for the rest: never a NaN, never a 0."""
+    return np.where(offered & ~np.isnan(residual), residual, np.inf)
+
+
+def _per_row(reduce: np.ufunc, per_denominator: NDArray[Any]) -> NDArray[Any]:
+    """A mask or |Q| per row, from one per denominator."""
+    if per_denominator.ndim == 1:
+        return per_denominator
+    return np.asarray(reduce.reduce(per_denominator, axis=1))
+
+
+def _as_slice(columns: tuple[int, ...]) -> slice | list[int]:
+    """Columns that follow each other as a slice, which numpy reads without copying."""
+    first = columns[0]
+    if columns == tuple(range(first, first + len(columns))):
+        return slice(first, first + len(columns))
+    return list(columns)
