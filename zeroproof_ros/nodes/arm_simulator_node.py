@@ -46,7 +46,8 @@ class ArmSimulatorNode(Node):
     """Publishes `target` and `joint_states`, follows `command`.
 
     Each tick moves the joints towards the last command as fast as the velocity limits allow, and
-    asks for the step to the next point of the path, whether or not the last one was reached.
+    asks for the step to the next point of the path, whether or not the last one was reached. The
+    path waits at its start until the first command has come.
     """
 
     def __init__(self) -> None:
@@ -69,7 +70,7 @@ class ArmSimulatorNode(Node):
         self._lap_steps = settings["lap_steps"]
         self._tick = 0
         self._q = AnalyticSolver(arm).position(np.zeros((1, 2)), self._reference(0))
-        self._commanded = self._q
+        self._commanded: np.ndarray | None = None
         command = COMMAND_TYPES[settings["command_type"]]
         self._read_command = command.read
         self.create_subscription(
@@ -103,8 +104,9 @@ class ArmSimulatorNode(Node):
         self._commanded = positions[:1]
 
     def _on_tick(self) -> None:
-        self._q = self._q + np.clip(self._commanded - self._q, -self._max_step, self._max_step)
-        self._tick += 1
+        if self._commanded is not None:
+            self._q = self._q + np.clip(self._commanded - self._q, -self._max_step, self._max_step)
+            self._tick += 1
         deployment = self._deployment
         row = np.empty((1, len(deployment.features)))
         row[:, deployment.joint_columns] = self._q
