@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -52,7 +51,7 @@ def write_bundle(
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (staging / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
         load_bundle(staging)
-        os.chmod(staging, 0o755)
+        staging.chmod(0o755)
         if folder.exists():
             retired = staging.with_suffix(".old")
             folder.rename(retired)

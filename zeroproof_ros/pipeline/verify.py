@@ -40,4 +40,4 @@ def position_residual(arm: Arm, q: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def _length(vectors: FloatArray) -> FloatArray:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))
