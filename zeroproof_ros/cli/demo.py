@@ -126,40 +126,41 @@ def _visits(there: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(there[:-1] & ~there[1:]))
 
 
+def _commands(config: Path, out: Path) -> dict[str, list[str]]:
+    """The command line of each node; in words: parameters, then topics."""
+    arguments = {
+        "strict_ik_node": ["-p", f"bundle_dir:={config / 'bundles' / 'planar_2r'}"],
+        "monitor_node": [
+            *("-p", f"event_file:={(out / 'events.jsonl').absolute()}"),
+            *("-r", "~/result:=strict_ik_node/result"),
+        ],
+        "arm_simulator_node": [
+            *("-p", f"deployment_file:={config / 'robots' / 'planar_2r.yaml'}"),
+            *("-r", "target:=strict_ik_node/target"),
+            *("-r", "command:=strict_ik_node/command"),
+        ],
+    }
+    start = ["--ros-args", "--params-file", str(config / "demo.yaml")]
+    return {
+        name: [sys.executable, "-m", f"zeroproof_ros.nodes.{name}", *start, *own]
+        for name, own in arguments.items()
+    }
+
+
 @contextmanager
 def _nodes(config: Path, out: Path) -> Iterator[Processes]:
     """The three nodes as processes, ended by SIGINT; their output goes to files in `out`."""
-    parameters = {
-        "strict_ik_node": {"bundle_dir": config / "bundles" / "planar_2r"},
-        "monitor_node": {"event_file": (out / "events.jsonl").absolute()},
-        "arm_simulator_node": {"deployment_file": config / "robots" / "planar_2r.yaml"},
-    }
     (out / "events.jsonl").unlink(missing_ok=True)
-    processes = {}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for name, values in parameters.items():
-            command = [sys.executable, "-m", f"zeroproof_ros.nodes.{name}", "--ros-args"]
-            command += ["--params-file", str(config / "demo.yaml")]
-            for key, value in values.items():
-                command += ["-p", f"{key}:={value}"]
-            for key, value in REMAPPINGS.get(name, {}).items():
-                command += ["-r", f"{key}:={value}"]
+        for name, command in _commands(config, out).items():
             with (out / f"{name}.log").open("wb") as log:
-                processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+                processes[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         yield processes
     finally:
         codes = {name: _end(process) for name, process in processes.items()}
     if any(codes.values()):
         raise DemoError(f"the nodes ended with codes {codes}, expected 0; see the logs in {out}")
-
-
-REMAPPINGS = {
-    "monitor_node": {"~/result": "strict_ik_node/result"},
-    "arm_simulator_node": {
-        "target": "strict_ik_node/target",
-        "command": "strict_ik_node/command",
-    },
-}
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from zeroproof_ros.bundle import Bundle, Deployment
+from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.monitor import Rates
 from zeroproof_ros.pipeline import Reason, Source
 
@@ -48,7 +49,7 @@ def live_view(bundle: Bundle, duration: float) -> Iterator[Refresh]:
         nonlocal printed
         if tables and int(elapsed) > printed:
             printed = int(elapsed)
-            print(_line(bundle, elapsed, tables, rates), flush=True)
+            print(_line(elapsed, tables, rates), flush=True)
 
     yield print_each_second
 
@@ -64,14 +65,13 @@ def _screen(
     grid.add_row("time", ProgressBar(total=duration, completed=elapsed, width=TRACE))
     if tables:
         last = np.concatenate(tables[-TRACE:])
-        config = bundle.config
         grid.add_row("|Q|", _sparkline(last["q_abs"]), f"{last['q_abs'][-1]:.4f} m²")
         grid.add_row(
             "served by",
             "".join(f"[{RICH_COLOURS[Source(s)]}]█[/]" for s in last["source"]),
             LABELS[Source(last["source"][-1])],
         )
-        grid.add_row("why", _why(last[-1], config.tau_infer, config.tau_train))
+        grid.add_row("why", _why(last[-1], bundle.config))
         grid.add_row("rows", str(sum(map(len, tables))))
     if rates:
         window = rates["window"]
@@ -90,18 +90,17 @@ def _sparkline(q_abs: NDArray[np.float64]) -> str:
     return "".join(LEVELS[min(int(h), len(LEVELS) - 1)] for h in height)
 
 
-def _why(row: Any, tau_infer: float, tau_train: float | None) -> str:
+def _why(row: Any, config: InferenceConfig) -> str:
     return {
         Reason.OK: "the model's answer was checked and taken",
-        Reason.BOTTOM: f"bottom: |Q| < tau_infer = {tau_infer:g}",
-        Reason.GAP: f"gap: |Q| < tau_train = {tau_train or tau_infer:g}",
+        Reason.BOTTOM: f"bottom: |Q| < tau_infer = {config.tau_infer:g}",
+        Reason.GAP: f"gap: |Q| < tau_train = {config.tau_train or config.tau_infer:g}",
         Reason.RESIDUAL: "the model's answer failed the check against the arm",
         Reason.LIMIT: "the model's answer would break a joint or step limit",
     }.get(Reason(row["reason"]), Reason(row["reason"]).name.lower())
 
 
 def _line(
-    bundle: Bundle,
     elapsed: float,
     tables: Sequence[NDArray[Any]],
     rates: Mapping[str, Rates] | None,
@@ -118,9 +117,7 @@ def _line(
     return text
 
 
-def show_summary(
-    summary: Mapping[str, Any], rates: Mapping[str, Rates] | None, out: Path
-) -> None:
+def show_summary(summary: Mapping[str, Any], rates: Mapping[str, Rates] | None, out: Path) -> None:
     """Print the summary, the monitor's own count beside it, and where the files are."""
     table = Table(title="What the demo did")
     table.add_column("")
@@ -143,26 +140,36 @@ def draw_path(rows: NDArray[Any], deployment: Deployment, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     l1, l2 = deployment.link_lengths
+    turn = np.linspace(0.0, 2.0 * np.pi, 361)
     figure, axes = plt.subplots(figsize=(7, 7), dpi=120)
     for radius, label in ((l1 + l2, "singular: stretched"), (abs(l1 - l2), "singular: folded")):
         dash = "--" if radius == l1 + l2 else ":"
-        axes.add_patch(
-            plt.Circle((0, 0), radius, fill=False, linestyle=dash, color="0.5", label=label)
-        )
+        axes.plot(radius * np.cos(turn), radius * np.sin(turn), dash, color="0.5", label=label)
     for source in (Source.MODEL, Source.ANALYTIC, Source.NONE):
         these = rows[rows["source"] == source]
         axes.scatter(
-            these["x"], these["y"], s=14 if source is Source.MODEL else 26,
-            color=COLOURS[source], label=f"{LABELS[source]} ({len(these)} rows)", zorder=3,
+            these["x"],
+            these["y"],
+            s=14 if source is Source.MODEL else 26,
+            color=COLOURS[source],
+            label=f"{LABELS[source]} ({len(these)} rows)",
+            zorder=3,
         )
     stretched = rows[np.argmax(np.hypot(rows["x"], rows["y"]))]
     elbow = l1 * np.array([np.cos(stretched["in"][0]), np.sin(stretched["in"][0])])
     axes.plot(
-        [0, elbow[0], stretched["x"]], [0, elbow[1], stretched["y"]],
-        "o-", color="0.25", linewidth=2, zorder=2, label="the arm, stretched",
+        [0, elbow[0], stretched["x"]],
+        [0, elbow[1], stretched["y"]],
+        "o-",
+        color="0.25",
+        linewidth=2,
+        zorder=2,
+        label="the arm, stretched",
     )
     axes.set(
-        aspect="equal", xlabel="x [m]", ylabel="y [m]",
+        aspect="equal",
+        xlabel="x [m]",
+        ylabel="y [m]",
         title="Tool path through both singularities, by who served each row",
     )
     axes.set_xlim(-0.4 - abs(l1 - l2), l1 + l2 + 0.15)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def share_folder() -> Path:
-    """The folder that holds `config`: the checkout, or the share folder of the installed package."""
+    """The folder that holds `config`: the checkout, or the share folder of the installation."""
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "config").is_dir():
         return checkout

@@ -22,7 +22,7 @@ DATATYPES = {
     np.dtype(np.float32): PointField.FLOAT32,
     np.dtype(np.float64): PointField.FLOAT64,
 }
-DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
+DTYPES: dict[int, np.dtype[Any]] = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 
 
 def point_fields(columns: Iterable[tuple[str, int, DTypeLike]]) -> list[PointField]:

@@ -15,7 +15,9 @@ def rates_to_msg(spans: Mapping[str, Rates]) -> Float64MultiArray:
     """A table with one row per span; the layout's two labels name the rows and the columns."""
     names = [field.name for field in fields(Rates)]
     size = len(spans) * len(names)
-    message = Float64MultiArray(data=[value for rates in spans.values() for value in astuple(rates)])
+    message = Float64MultiArray(
+        data=[value for rates in spans.values() for value in astuple(rates)]
+    )
     message.layout.dim = [
         MultiArrayDimension(label=",".join(spans), size=len(spans), stride=size),
         MultiArrayDimension(label=",".join(names), size=len(names), stride=len(names)),

@@ -25,16 +25,23 @@ from zeroproof_ros.nodes.process import run_node
 
 PARAMETERS = (
     ParameterSpec(
-        "deployment_file", "", "YAML file with the `deployment` block of a planar_2r arm whose "
-        "bundle answers joint steps."
+        "deployment_file",
+        "",
+        "YAML file with the `deployment` block of a planar_2r arm whose "
+        "bundle answers joint steps.",
     ),
     ParameterSpec("rate", 50.0, "Targets per second [Hz].", 1.0, 1000.0),
     ParameterSpec(
-        "lap_steps", 376, "Targets per lap; an even number meets both singular poses exactly.",
-        8, 1_000_000,
+        "lap_steps",
+        376,
+        "Targets per lap; an even number meets both singular poses exactly.",
+        8,
+        1_000_000,
     ),
     ParameterSpec(
-        "command_type", "joint_trajectory", "Message type of command.",
+        "command_type",
+        "joint_trajectory",
+        "Message type of command.",
         choices=tuple(COMMAND_TYPES),
     ),
 )
@@ -74,13 +81,17 @@ class ArmSimulatorNode(Node):
         command = COMMAND_TYPES[settings["command_type"]]
         self._read_command = command.read
         self.create_subscription(
-            command.message, "command", self._on_command, qos.reliable(1),
+            command.message,
+            "command",
+            self._on_command,
+            qos.reliable(1),
             qos_overriding_options=qos.overridable(),
         )
-        options = {"qos_overriding_options": qos.overridable()}
-        self._target = self.create_publisher(JointState, "target", qos.OUTPUT, **options)
-        self._joint_states = self.create_publisher(
-            JointState, "joint_states", qos.OUTPUT, **options
+        self._target, self._joint_states = (
+            self.create_publisher(
+                JointState, topic, qos.OUTPUT, qos_overriding_options=qos.overridable()
+            )
+            for topic in ("target", "joint_states")
         )
         self.create_timer(1.0 / settings["rate"], self._on_tick)
 

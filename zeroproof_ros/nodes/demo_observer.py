@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rclpy
+import rclpy.utilities
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -17,6 +18,9 @@ from zeroproof_ros.messages.rates import rates_from_msg
 from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.monitor import Rates
 from zeroproof_ros.nodes import qos
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class DemoObserver:
@@ -48,13 +52,13 @@ class DemoObserver:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
-    def __enter__(self) -> DemoObserver:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown()
         self._node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.utilities.try_shutdown()
 
     def spin(self, seconds: float) -> None:
         """Take in messages for some seconds."""

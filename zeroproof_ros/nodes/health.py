@@ -116,4 +116,7 @@ class Health:
                 return level, f"since the last report: {', '.join(found)}"
         if self._serving is None:
             return OK, self.state
-        return OK, f"{self._serving.bundle.id} on {', '.join(self._serving.bundle.runtime.providers)}"
+        return (
+            OK,
+            f"{self._serving.bundle.id} on {', '.join(self._serving.bundle.runtime.providers)}",
+        )

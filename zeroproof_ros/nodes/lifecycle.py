@@ -51,7 +51,7 @@ class GuardedLifecycleNode(LifecycleNode):
         """
         try:
             action()
-        except Exception as error:  # whatever it is, the node has to live and say it
+        except Exception as error:  # noqa: BLE001 -- the node has to live and say it
             self.get_logger().error(f"{what} failed: {error}")
             self.get_logger().debug(traceback.format_exc())
             return TransitionCallbackReturn.FAILURE

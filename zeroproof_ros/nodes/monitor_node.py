@@ -30,19 +30,25 @@ from zeroproof_ros.pipeline import Source
 PARAMETERS = (
     ParameterSpec("window", 10.0, "Length of the sliding window [s].", 0.1, 86400.0),
     ParameterSpec("rate", 1.0, "How often rates are published [Hz].", 0.01, 100.0),
+    ParameterSpec("event_file", "", "JSONL file that events are appended to; empty for none."),
     ParameterSpec(
-        "event_file", "", "JSONL file that events are appended to; empty for none."
-    ),
-    ParameterSpec(
-        "coverage_min", 0.90, "Coverage in the window below this is a warning.", 0.0, 1.0,
+        "coverage_min",
+        0.90,
+        "Coverage in the window below this is a warning.",
+        0.0,
+        1.0,
         dynamic=True,
     ),
     ParameterSpec(
         "gap_max", 0.05, "Gap rate in the window above this is a warning.", 0.0, 1.0, dynamic=True
     ),
     ParameterSpec(
-        "reject_max", 0.0, "Share of rows nobody served in the window above this is a warning.",
-        0.0, 1.0, dynamic=True,
+        "reject_max",
+        0.0,
+        "Share of rows nobody served in the window above this is a warning.",
+        0.0,
+        1.0,
+        dynamic=True,
     ),
 )
 
@@ -59,11 +65,16 @@ class MonitorNode(Node):
         file = self._settings["event_file"]
         self._events = EventLog(Path(file) if file else None)
         self._level, self._unreadable, self._incompatible = OK, 0, 0
-        options = {"qos_overriding_options": qos.overridable()}
-        self._rates = self.create_publisher(Float64MultiArray, "~/rates", qos.OUTPUT, **options)
+        self._rates = self.create_publisher(
+            Float64MultiArray, "~/rates", qos.OUTPUT, qos_overriding_options=qos.overridable()
+        )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
         self.create_subscription(
-            PointCloud2, "~/result", self._on_result, qos.OUTPUT, **options,
+            PointCloud2,
+            "~/result",
+            self._on_result,
+            qos.OUTPUT,
+            qos_overriding_options=qos.overridable(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
         )
         self.create_service(Trigger, "~/reset", self._on_reset)

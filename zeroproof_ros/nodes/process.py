@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rclpy
+import rclpy.utilities
 from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
@@ -23,7 +24,7 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     Returns:
         The exit code: 0 after a signal, 1 where the node could not be created.
     """
-    rclpy.init(args=args)
+    rclpy.init(args=None if args is None else list(args))
     try:
         node = create()
     except (
@@ -32,7 +33,7 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
         InvalidParameterValueException,
     ) as error:
         print(f"can not start: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
+        rclpy.utilities.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -43,5 +44,5 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     finally:
         executor.shutdown()
         node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.utilities.try_shutdown()
     return 0

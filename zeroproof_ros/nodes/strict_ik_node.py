@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
@@ -41,6 +41,7 @@ from zeroproof_ros.pipeline import (
 )
 from zeroproof_ros.runtimes.onnx import DEVICES
 
+
 class StrictIKNode(GuardedLifecycleNode):
     """Answers `~/target` with `~/result` and `~/command`; see the interface table in README."""
 
@@ -53,7 +54,9 @@ class StrictIKNode(GuardedLifecycleNode):
         self._ik: StrictIK | None = None
         self._paused = False
         self._active = False
-        self._target = self._result = self._command = None
+        self._target: Any = None
+        self._result: Any = None
+        self._command: Any = None
         self._info = self.create_publisher(
             DiagnosticStatus, "~/info", qos.latched(), qos_overriding_options=qos.overridable()
         )
@@ -117,7 +120,8 @@ class StrictIKNode(GuardedLifecycleNode):
         self._target = self.create_subscription(
             target,
             "~/target",
-            self._on_target,
+            # rclpy calls it with the message info too; its annotation knows the other form only
+            cast(Callable[[Any], None], self._on_target),
             qos.reliable(self._settings["target_depth"]),
             qos_overriding_options=qos.overridable(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
@@ -168,7 +172,7 @@ class StrictIKNode(GuardedLifecycleNode):
         except MessageRefusedError as error:
             self._health.count(f"refused_{error.kind}")
             self._warn(f"target refused: {error}")
-        except Exception as error:  # a target must not end the node, whatever it holds
+        except Exception as error:  # noqa: BLE001 -- a target must not end the node
             self._health.count("internal_errors")
             self.get_logger().error(
                 f"target dropped: {type(error).__name__}: {error}", throttle_duration_sec=1.0
@@ -212,8 +216,10 @@ class StrictIKNode(GuardedLifecycleNode):
         served = table.served
         if not served.all():
             first = int((~served).argmax())
-            self._warn(f"{int((~served).sum())} of {len(table)} rows rejected, first: "
-                       f"{explain(ik, table, first)}")
+            self._warn(
+                f"{int((~served).sum())} of {len(table)} rows rejected, first: "
+                f"{explain(ik, table, first)}"
+            )
         if self._paused:
             self._health.count("commands_paused", int(served.sum()))
             return
@@ -234,7 +240,7 @@ class StrictIKNode(GuardedLifecycleNode):
             return response
         try:
             loaded = self._load()
-        except Exception as error:  # the old bundle serves on, whatever is wrong with the new one
+        except Exception as error:  # noqa: BLE001 -- the old bundle serves on, whatever it is
             response.message = f"{self._ik.bundle.id} serves on: {error}"
             self._health.count("reloads_failed")
             self.get_logger().error(f"reload failed, {response.message}")
@@ -278,7 +284,9 @@ class StrictIKNode(GuardedLifecycleNode):
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self._health.count("incompatible_qos")
-        self._warn(f"a topic has an endpoint with incompatible QoS (policy {event.last_policy_kind})")
+        self._warn(
+            f"a topic has an endpoint with incompatible QoS (policy {event.last_policy_kind})"
+        )
 
     def _publish_info(self, ik: StrictIK) -> None:
         self._info.publish(info_to_msg(ik, f"{self.get_name()}: bundle"))
