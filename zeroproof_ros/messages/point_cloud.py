@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointField
 
 from zeroproof_ros.errors import TableLayoutError
 
-DATATYPES = {
+DATATYPES: dict[np.dtype[Any], int] = {
     np.dtype(np.int8): PointField.INT8,
     np.dtype(np.uint8): PointField.UINT8,
     np.dtype(np.int16): PointField.INT16,
@@ -22,7 +22,7 @@ DATATYPES = {
     np.dtype(np.float32): PointField.FLOAT32,
     np.dtype(np.float64): PointField.FLOAT64,
 }
-DTYPES: dict[int, np.dtype[Any]] = {datatype: dtype for dtype, datatype in DATATYPES.items()}
+DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 
 
 def point_fields(columns: Iterable[tuple[str, int, DTypeLike]]) -> list[PointField]:
