@@ -100,7 +100,7 @@ $($(1))/stamp: $(addprefix requirements/,$(2))
 	@echo "== $$(notdir $$(@D)): install $$<"
 	@rm -rf $$(@D)
 	@$$(PYTHON) -m venv $$(@D)
-	@$$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r $$<
+	@$$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r $$<
 	@touch $$@
 endef
 $(eval $(call environment,TEST,test.txt run.txt ros.txt constraints.txt))
