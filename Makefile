@@ -26,7 +26,7 @@ source_env = $(call ros_env,$(1)) PYTHONPATH=$(CURDIR)
 WORKSPACE := $(CURDIR)/build/colcon_ws
 # This folder is the ROS package and build/ lies in it, so the workspace gets a copy without build/.
 PACKAGE_FILES := $(filter-out build install log,$(wildcard *))
-COLCON := cd $(WORKSPACE) && $(call ros_env,$(TEST)) COLCON_HOME=$(WORKSPACE)/.colcon \
+COLCON := COLCON_HOME=$(WORKSPACE)/.colcon \
 	COLCON_EXTENSION_BLOCKLIST=colcon_core.event_handler.desktop_notification \
 	$(TEST)/bin/colcon --log-base log
 
@@ -64,9 +64,9 @@ colcon: $(TEST)/stamp
 	@rm -rf $(WORKSPACE)
 	@mkdir -p $(WORKSPACE)/src/zeroproof_ros
 	@cp -R $(PACKAGE_FILES) $(WORKSPACE)/src/zeroproof_ros
-	@$(COLCON) build --packages-select zeroproof_ros
-	@$(COLCON) test --packages-select zeroproof_ros --pytest-args test/unit
-	@$(COLCON) test-result --verbose
+	@cd $(WORKSPACE) && $(COLCON) build --packages-select zeroproof_ros
+	@cd $(WORKSPACE) && $(call ros_env,$(TEST)) $(COLCON) test --packages-select zeroproof_ros --pytest-args test/unit
+	@cd $(WORKSPACE) && $(COLCON) test-result --verbose
 
 installed: $(TEST)/stamp
 	@echo "== installed: start the installed nodes, find the installed files"
@@ -100,7 +100,7 @@ $($(1))/stamp: $(addprefix requirements/,$(2))
 	@echo "== $$(notdir $$(@D)): install $$<"
 	@rm -rf $$(@D)
 	@$$(PYTHON) -m venv $$(@D)
-	@$$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r $$<
+	@$$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r $$<
 	@touch $$@
 endef
 $(eval $(call environment,TEST,test.txt run.txt ros.txt constraints.txt))

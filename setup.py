@@ -1,19 +1,23 @@
-"""Installs the package where ROS 2 looks for its parts; what it is called is told in package.xml."""
+"""Installs the package where ROS 2 looks for its parts; its name and version are in package.xml."""
 
 from __future__ import annotations
 
-from glob import glob
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from setuptools import find_packages, setup
 
-manifest = ET.parse(Path(__file__).with_name("package.xml")).getroot()  # noqa: S314 - our own file
+manifest = ET.parse(Path(__file__).with_name("package.xml")).getroot()
 
 
 def told(tag: str) -> str:
     """The text of an element of package.xml."""
     return manifest.findtext(tag, "").strip()
+
+
+def files(pattern: str) -> list[str]:
+    """The files that a pattern finds, as paths relative to this file's folder."""
+    return [str(path) for path in sorted(Path().glob(pattern)) if path.is_file()]
 
 
 name = told("name")
@@ -31,10 +35,10 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{name}"]),
         (share, ["package.xml"]),
-        (f"{share}/launch", glob("launch/*.launch.py")),
-        (f"{share}/config", glob("config/*.yaml")),
-        (f"{share}/config/robots", glob("config/robots/*")),
-        *((f"{share}/{bundle}", glob(f"{bundle}/*")) for bundle in glob("config/bundles/*")),
+        (f"{share}/launch", files("launch/*.launch.py")),
+        (f"{share}/config", files("config/*.yaml")),
+        (f"{share}/config/robots", files("config/robots/*")),
+        *((f"{share}/{path}", files(f"{path}/*")) for path in Path().glob("config/bundles/*")),
     ],
     python_requires=">=3.10",
     # What it needs at run time is told to rosdep by package.xml; pip must not get in its way.
