@@ -72,7 +72,7 @@ class Deployment:
                 np.array(robot["velocity_limits"], dtype=np.float64),
             )
             arm = make_arm(robot["type"], robot["link_lengths"], limits)
-        except ArmError as error:
+        except (ArmError, OverflowError) as error:  # an integer may be beyond every float
             raise DeploymentError(f"{path}: {error}", path=path) from error
         joints = limits.lower.size
         for name, count, meaning in (
@@ -94,6 +94,13 @@ class Deployment:
                 found=block["task_features"],
                 expected=arm.task_axes,
                 path=path,
+            )
+        both = set(block["joint_features"]) & set(block["task_features"])
+        if both:
+            raise DeploymentError(
+                f"{path}: {', '.join(sorted(both))} are both joint_features and task_features, "
+                "expected each feature to mean one thing",
+                found=sorted(both), path=path,
             )
         return cls(
             arm=arm,
@@ -145,7 +152,7 @@ def read_deployment(path: Path) -> Deployment:
     """
     try:
         block = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DeploymentError(f"{path} is not a readable YAML file: {error}", path=path) from error
     return Deployment.from_block(block, path)
 

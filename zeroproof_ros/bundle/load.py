@@ -99,7 +99,7 @@ def load_bundle(
 
     Raises:
         BundleError: one subclass per rule that is broken.
-        ProviderUnavailableError, ModelLoadError: see `OnnxRuntime`.
+        ProviderUnavailableError, ModelLoadError, ModelRunError: see `OnnxRuntime`.
     """
     folder = Path(folder).absolute()
     metadata = read_metadata(folder)

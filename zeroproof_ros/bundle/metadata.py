@@ -110,6 +110,8 @@ def _parse(path: Path) -> dict[str, Any]:
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique_keys,
         )
+        # Half a surrogate pair is no character; it could not be written anywhere again.
+        json.dumps(metadata, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise MetadataMalformedError(f"{path} is not strict JSON: {error}", path=path) from error
     if not isinstance(metadata, dict):

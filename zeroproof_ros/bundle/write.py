@@ -12,7 +12,7 @@ from typing import Any
 
 from zeroproof_ros.bundle.load import load_bundle
 from zeroproof_ros.bundle.metadata import METADATA_FILE
-from zeroproof_ros.errors import BundlePathError
+from zeroproof_ros.errors import BundlePathError, MetadataMalformedError
 
 MODEL_FILE = "model.onnx"
 
@@ -29,15 +29,15 @@ def write_bundle(
         folder: where the bundle shall be.
         model: the serialised ONNX graph, with its weights inside.
         metadata: without the keys about the model file.
-        overwrite: whether an existing folder is replaced.
+        overwrite: whether an existing bundle is replaced. Nothing else ever is.
 
     Raises:
-        BundlePathError: the folder exists and `overwrite` is False.
-        BundleError: what was to be written would not load.
+        BundlePathError: the folder exists and `overwrite` is False, or it is no bundle.
+        MetadataMalformedError: the metadata can not be written as JSON.
+        BundleError, ModelLoadError, ModelRunError: what was to be written would not load.
     """
     folder = folder.absolute()
-    if folder.exists() and not overwrite:
-        raise BundlePathError(f"{folder} exists; choose another or overwrite it", path=folder)
+    _check_target(folder, overwrite)
     document = {
         **metadata,
         "model_file": MODEL_FILE,
@@ -48,16 +48,44 @@ def write_bundle(
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (staging / MODEL_FILE).write_bytes(model)
-        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
+        text = _to_json(document, folder)
         (staging / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
         load_bundle(staging)
         staging.chmod(0o755)
-        if folder.exists():
-            retired = staging.with_suffix(".old")
-            folder.rename(retired)
-            staging.rename(folder)
-            shutil.rmtree(retired)
-        else:
-            staging.rename(folder)
+        _put_in_place(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_target(folder: Path, overwrite: bool) -> None:
+    exists = folder.exists() or folder.is_symlink()
+    if exists and not overwrite:
+        raise BundlePathError(f"{folder} exists; choose another or overwrite it", path=folder)
+    if exists and (folder.is_symlink() or not (folder / METADATA_FILE).is_file()):
+        raise BundlePathError(
+            f"{folder} exists and is not a bundle folder, so it is not overwritten", path=folder
+        )
+
+
+def _to_json(document: Mapping[str, Any], folder: Path) -> str:
+    try:
+        return json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise MetadataMalformedError(
+            f"the metadata for {folder} can not be written as JSON: {error}", path=folder
+        ) from error
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    # No folder is renamed over another, so for a moment there is none.
+    retired = staging.with_name(f"{staging.name}.old")
+    folder.rename(retired)
+    try:
+        staging.rename(folder)
+    except OSError:
+        retired.rename(folder)
+        raise
+    shutil.rmtree(retired)

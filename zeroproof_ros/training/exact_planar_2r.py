@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
-from zeroproof_ros.bundle import Deployment, GraphKind, write_bundle
+from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
+from zeroproof_ros.errors import DeploymentError
 
 # Read by every ONNX Runtime since 1.17, which Ubuntu 24.04 users may have.
 OPSET, IR_VERSION = 18, 9
@@ -41,9 +42,15 @@ def write_exact_bundle(
             features q1, q2, dx, dy in this order.
         config: thresholds in the unit of det J [m^2].
         kind: a projective graph answers (P, Q), a strict one decodes by itself.
-        overwrite: whether an existing folder is replaced.
+        overwrite: whether an existing bundle is replaced.
+
+    Raises:
+        DeploymentError: a block for another robot or other columns.
+        BundlePathError: see `write_bundle`.
     """
-    lengths = Deployment.from_block(deployment, folder).link_lengths
+    block = Deployment.from_block(deployment, folder)
+    lengths = block.link_lengths
+    _check_columns(block, folder)
     metadata = {
         "format": "zeroproofml_export_bundle",
         "format_version": 1,
@@ -68,6 +75,17 @@ def write_exact_bundle(
     }
     model = exact_graph(lengths[0], lengths[1], config, kind)
     write_bundle(folder, model.SerializeToString(), metadata, overwrite=overwrite)
+
+
+def _check_columns(block: Deployment, folder: Path) -> None:
+    columns = (block.joint_columns, block.task_columns, len(block.features), block.output_kind)
+    if block.robot_type != "planar_2r" or columns != ((0, 1), (2, 3), 4, OutputKind.JOINT_DELTA):
+        raise DeploymentError(
+            f"{folder}: the exact model takes q1, q2, dx, dy in this order and answers joint_delta "
+            f"for a planar_2r arm; the block is for {block.robot_type} with the features "
+            f"{', '.join(block.features)} and {block.output_kind.value}",
+            found=block.features,
+        )
 
 
 def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) -> ModelProto:
