@@ -60,7 +60,10 @@ def _threshold(name: str, value: object) -> float:
             found=value,
             expected="a finite number > 0",
         )
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond every float
+        number = math.inf
     if not (0.0 < number < math.inf):
         raise ThresholdError(
             f"{name} is {number}, expected a finite number > 0",

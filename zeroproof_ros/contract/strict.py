@@ -29,6 +29,9 @@ from zeroproof_ros.errors import ArrayError, ThresholdError
 # Any array of a library the array API knows: numpy, torch, ...
 Array = Any
 
+# The kinds of dtype that are asked for, in the words of the array API and of numpy.
+_NUMPY_KINDS = {"real floating": "f", "bool": "b"}
+
 
 @dataclass(frozen=True, eq=False)
 class StrictResult:
@@ -86,7 +89,7 @@ def strict_inference(
     """
     xp = _namespace(P, Q)
     _check_shapes(P, Q)
-    _check_dtypes(xp, P, Q)
+    _check_kind(xp, "real floating", P=P, Q=Q)
     _check_thresholds(xp, Q, config)
 
     q_abs = xp.abs(xp.asarray(Q, dtype=xp.float64))
@@ -120,11 +123,13 @@ def adopt_masks(decoded: Array, bottom: Array, gap: Array) -> SplitMasksResult:
         gap: as `bottom`, not necessarily the same of the three.
 
     Raises:
-        ArrayError: shapes other than the above.
+        ArrayError: shapes or dtypes other than the above.
     """
     xp = _namespace(decoded, bottom)
     _check_shapes(decoded, bottom)
     _check_shapes(decoded, gap)
+    _check_kind(xp, "real floating", decoded=decoded)
+    _check_kind(xp, "bool", bottom=bottom, gap=gap)
     fault = ~bottom & ~_per_denominator(xp, xp.isfinite(decoded), bottom)
     merged = bottom | fault
     gap = _as_shape(xp, gap, bottom) & ~merged
@@ -210,14 +215,12 @@ def _check_shapes(P: Array, Q: Array) -> None:
         )
 
 
-def _check_dtypes(xp: Any, P: Array, Q: Array) -> None:
-    for name, array in (("P", P), ("Q", Q)):
-        floating = array.dtype.kind == "f" if xp is np else xp.isdtype(array.dtype, "real floating")
-        if not floating:
-            raise ArrayError(
-                f"{name} has dtype {array.dtype}, expected a real floating dtype",
-                found=array.dtype,
-            )
+def _check_kind(xp: Any, kind: str, **arrays: Array) -> None:
+    for name, array in arrays.items():
+        dtype = array.dtype
+        fits = dtype.kind == _NUMPY_KINDS[kind] if xp is np else xp.isdtype(dtype, kind)
+        if not fits:
+            raise ArrayError(f"{name} has dtype {dtype}, expected {kind}", found=dtype)
 
 
 def _check_thresholds(xp: Any, Q: Array, config: InferenceConfig) -> None:

@@ -1,0 +1,159 @@
+"""Bundles made for the tests: real graphs in real folders, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import settings
+
+from zeroproof_ros.bundle import Bundle, GraphKind, load_bundle, write_bundle
+from zeroproof_ros.contract import InferenceConfig
+from zeroproof_ros.kinematics import JointLimits, Planar2R
+
+ROOT = Path(__file__).parents[2]
+
+# A first example that loads a bundle may take long; time is not what these tests are about.
+settings.register_profile("core", deadline=None)
+settings.load_profile("core")
+
+Block = dict[str, Any]
+PROJECTIVE = "float[batch, 2] numerator, float[batch] denominator"
+STRICT = "float[batch, 2] decoded, bool[batch] bottom_mask, bool[batch] gap_mask"
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """The folder of the bundle that this package ships."""
+    return ROOT / "config" / "bundles" / "planar_2r"
+
+
+@pytest.fixture(scope="session")
+def robot_file() -> Path:
+    """The robot file that the shipped bundle was made from."""
+    return ROOT / "config" / "robots" / "planar_2r.yaml"
+
+
+@pytest.fixture
+def block(robot_file: Path) -> Block:
+    """The deployment block of the shipped robot, to be changed at will."""
+    loaded: Block = yaml.safe_load(robot_file.read_text("utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def shipped_bundle(shipped: Path) -> Bundle:
+    """The shipped bundle, loaded."""
+    return load_bundle(shipped)
+
+
+@pytest.fixture
+def good(shipped: Path, tmp_path: Path) -> Path:
+    """A copy of the shipped bundle that a test may spoil."""
+    return Path(shutil.copytree(shipped, tmp_path / "good"))
+
+
+@pytest.fixture
+def edit(good: Path) -> Callable[..., Path]:
+    """Replaces keys of the metadata of `good`; a value of `...` removes the key."""
+
+    def apply(**changes: Any) -> Path:
+        path = good / "metadata.json"
+        metadata = {**json.loads(path.read_text("utf-8")), **changes}
+        kept = {key: value for key, value in metadata.items() if value is not ...}
+        path.write_text(json.dumps(kept), encoding="utf-8")
+        return good
+
+    return apply
+
+
+@pytest.fixture(scope="session")
+def onnx() -> Any:
+    """The onnx package, which only makes models: a robot does not have it."""
+    return pytest.importorskip("onnx", reason="onnx, which builds the models of this test")
+
+
+@pytest.fixture(scope="session")
+def graph(onnx: Any) -> Callable[..., bytes]:
+    """Builds a checked model from the text of its nodes, in onnx.parser's language."""
+    from onnx import checker, parser
+
+    def build(
+        nodes: str,
+        *,
+        outputs: str = PROJECTIVE,
+        constants: str = "",
+        inputs: str = "float[batch, 4] input_0",
+    ) -> bytes:
+        model = parser.parse_model(
+            f'<ir_version: 9, opset_import: ["" : 18]>\n'
+            f"model ({inputs}) => ({outputs}) {f'<{constants}>' if constants else ''}\n"
+            f"{{ {nodes} }}"
+        )
+        checker.check_model(model)
+        return bytes(model.SerializeToString())
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def graph_bundle(
+    graph: Callable[..., bytes], robot_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Bundle]:
+    """Writes and loads a bundle around a graph given as text."""
+
+    def build(nodes: str, *, deployment: Mapping[str, Any] | None = None, **kwargs: Any) -> Bundle:
+        outputs = kwargs.get("outputs", PROJECTIVE)
+        kind = GraphKind.STRICT if "decoded" in outputs else GraphKind.PROJECTIVE
+        metadata = {
+            "format": "zeroproofml_export_bundle",
+            "format_version": 1,
+            "input_names": ["input_0"],
+            "output_names": list(kind.value),
+            "scm_decoding_mode": "strict",
+            "tau_infer": 0.02,
+            "tau_train": 0.05,
+            "deployment": deployment or yaml.safe_load(robot_file.read_text("utf-8")),
+        }
+        folder = tmp_path_factory.mktemp("graph") / "bundle"
+        write_bundle(folder, graph(nodes, **kwargs), metadata)
+        return load_bundle(folder)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def exact_bundle(
+    onnx: Any, robot_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Bundle]:
+    """Writes and loads the exact model, of the shipped robot with other limits or thresholds."""
+    from zeroproof_ros.training.exact_planar_2r import write_exact_bundle
+
+    shipped_block = yaml.safe_load(robot_file.read_text("utf-8"))
+
+    def build(
+        tau_infer: float = 0.02,
+        tau_train: float | None = 0.05,
+        kind: GraphKind = GraphKind.PROJECTIVE,
+        **robot: Any,
+    ) -> Bundle:
+        block = copy.deepcopy(shipped_block)
+        block["robot"] |= robot
+        folder = tmp_path_factory.mktemp("exact") / "bundle"
+        write_exact_bundle(folder, block, InferenceConfig(tau_infer, tau_train), kind=kind)
+        return load_bundle(folder)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def arm() -> Planar2R:
+    """The shipped robot: links of 1.0 and 0.8 m, joints free by half a turn."""
+    return Planar2R([1.0, 0.8], JointLimits.symmetric([np.pi, np.pi], [3.0, 3.0]))
