@@ -36,6 +36,7 @@ help:
 	@echo "make test         everything that has to pass: lint, tests, colcon build and test"
 	@echo "make lint         ruff and mypy only"
 	@echo "make unit         pytest only; ARGS='-k word' is passed on"
+	@echo "make installed    colcon build and test, then the installed nodes as processes"
 	@echo "make test-oldest  pytest with the oldest supported versions (Python 3.10 to 3.12)"
 	@echo "make bench        the scripts in benchmarks/"
 	@echo "make demo         simulated arm, strict node and monitor for 15 s; writes build/demo"
@@ -45,7 +46,6 @@ help:
 test:
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory colcon
 	@$(MAKE) --no-print-directory installed
 	@echo "== test: all passed with Python $(PYTHON_VERSION)"
 
@@ -68,9 +68,8 @@ colcon: $(TEST)/stamp
 	@cd $(WORKSPACE) && $(call ros_env,$(TEST)) $(COLCON) test --packages-select zeroproof_ros --pytest-args test/unit
 	@cd $(WORKSPACE) && $(COLCON) test-result --verbose
 
-installed: $(TEST)/stamp
+installed: colcon
 	@echo "== installed: start the installed nodes, find the installed files"
-	@test -f $(WORKSPACE)/install/local_setup.bash || $(MAKE) --no-print-directory colcon
 	@export $(call ros_env,$(TEST)); set +u; source $(WORKSPACE)/install/local_setup.bash; set -u; \
 		cd $(WORKSPACE) && $(TEST)/bin/python $(CURDIR)/test/installed_check.py
 

@@ -22,7 +22,12 @@ from ament_index_python.packages import get_package_prefix, get_package_share_di
 from rcl_interfaces.srv import GetParameters
 
 PACKAGE = "zeroproof_ros"
-NODES = ("strict_ik_node", "monitor_node", "arm_simulator_node")
+# The parameters without which a node does not start, as paths in the share folder.
+NODES = {
+    "strict_ik_node": {"bundle_dir": "config/bundles/planar_2r"},
+    "monitor_node": {},
+    "arm_simulator_node": {"deployment_file": "config/robots/planar_2r.yaml"},
+}
 FILES = (
     "package.xml",
     "launch/*.launch.py",
@@ -46,13 +51,15 @@ def check_files(prefix: Path, share: Path) -> list[str]:
     return problems
 
 
-def check_node(executable: Path, bundle: Path) -> list[str]:
+def check_node(executable: Path, parameters: dict[str, Path]) -> list[str]:
     """What went wrong between the start of a node and its end."""
     name = executable.name
     if not os.access(executable, os.X_OK):
         return [f"{name}: {executable} is not an executable"]
-    remap = ["--ros-args", "-r", f"__node:={name}", "-p", f"bundle_dir:={bundle}"]
-    process = subprocess.Popen([executable, *remap])
+    arguments = ["--ros-args", "-r", f"__node:={name}"]
+    for parameter, path in parameters.items():
+        arguments += ["-p", f"{parameter}:={path}"]
+    process = subprocess.Popen([executable, *arguments])
     try:
         problems = wait_until_it_answers(process, name)
         if process.poll() is None:
@@ -96,9 +103,9 @@ def main() -> int:
     # Signals go to the nodes; this process is to die of its own.
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     try:
-        for name in NODES:
-            executable = prefix / "lib" / PACKAGE / name
-            found = check_node(executable, share / "config" / "bundles" / "planar_2r")
+        for name, paths in NODES.items():
+            parameters = {parameter: share / path for parameter, path in paths.items()}
+            found = check_node(prefix / "lib" / PACKAGE / name, parameters)
             print(f"{name}: {'failed' if found else 'started, answered, ended'}", flush=True)
             problems += found
     finally:

@@ -33,7 +33,7 @@ class TestMonitor(unittest.TestCase):
         with LaunchClient() as client:
             rates = client.collect(Float64MultiArray, "/arm/monitor_node/rates")
             results = client.node.create_publisher(PointCloud2, "/recorded/result", 10)
-            client.spin_until(lambda: results.get_subscription_count(), "the monitor")
+            client.spin_until(results.get_subscription_count, "the monitor")
             results.publish(result_to_msg(table, Header()))
             client.spin_until(
                 lambda: rates and rates_from_msg(rates[-1])["all"].rows == 2, "the monitor's count"

@@ -39,7 +39,7 @@ class TestStrictIK(unittest.TestCase):
             client.spin_until(lambda: info, "~/info")
             assert values_from_msg(info[0])["bundle_dir"] == str(BUNDLE)
 
-            client.spin_until(lambda: targets.get_subscription_count(), "the node's subscription")
+            client.spin_until(targets.get_subscription_count, "the node's subscription")
             names = ["theta1", "theta2", "dx", "dy"]
             targets.publish(JointState(name=names, position=[0.1, 1.0, 0.001, 0.002]))
             client.spin_until(lambda: results and commands, "a result and a command")

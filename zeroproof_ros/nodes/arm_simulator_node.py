@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -77,7 +78,7 @@ class ArmSimulatorNode(Node):
         self._lap_steps = settings["lap_steps"]
         self._tick = 0
         self._q = AnalyticSolver(arm).position(np.zeros((1, 2)), self._reference(0))
-        self._commanded: np.ndarray | None = None
+        self._commanded: NDArray[Any] | None = None
         command = COMMAND_TYPES[settings["command_type"]]
         self._read_command = command.read
         self.create_subscription(
@@ -95,7 +96,7 @@ class ArmSimulatorNode(Node):
         )
         self.create_timer(1.0 / settings["rate"], self._on_tick)
 
-    def _reference(self, tick: int) -> np.ndarray:
+    def _reference(self, tick: int) -> NDArray[Any]:
         return singular_path(
             self._arm, np.array([START_PHASE + 2 * math.pi * tick / self._lap_steps])
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import rclpy
 import rclpy.utilities
+from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -18,9 +19,6 @@ from zeroproof_ros.messages.rates import rates_from_msg
 from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.monitor import Rates
 from zeroproof_ros.nodes import qos
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class DemoObserver:
@@ -36,7 +34,7 @@ class DemoObserver:
 
     def __init__(self) -> None:
         rclpy.init(args=["--ros-args", "--log-level", "warn"])
-        self.tables: list[np.ndarray] = []
+        self.tables: list[NDArray[Any]] = []
         self.stamps: list[float] = []
         self.commands = self.non_finite_commands = 0
         self.rates: dict[str, Rates] | None = None
@@ -52,7 +50,7 @@ class DemoObserver:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> DemoObserver:
         return self
 
     def __exit__(self, *_: object) -> None:
