@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 import rclpy
 import rclpy.utilities
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    ROSInterruptException,
-)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -24,6 +21,10 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     Returns:
         The exit code: 0 after a signal, 1 where the node could not be created.
     """
+    # rclpy shuts its context down on SIGINT, which ends the executor, and then calls this handler
+    # where Python's own would raise KeyboardInterrupt. Ctrl-C under `ros2 launch` sends SIGINT
+    # twice, and the second would hit the clean-up.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init(args=None if args is None else list(args))
     try:
         node = create()
@@ -35,11 +36,15 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
         print(f"can not start: {error}", file=sys.stderr)
         rclpy.utilities.try_shutdown()
         return 1
+    except Exception:
+        if rclpy.utilities.ok():
+            raise
+        return 0  # the signal came while the node was made
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
+    except ExternalShutdownException:
         pass
     finally:
         executor.shutdown()
