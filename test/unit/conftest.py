@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from hypothesis import settings
+
 from zeroproof_ros.bundle import Bundle, GraphKind, load_bundle, write_bundle
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.kinematics import JointLimits, Planar2R

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from zeroproof_ros.contract import adopt_masks
 from zeroproof_ros.errors import ArrayError
 
@@ -34,7 +35,7 @@ def rows(mask: Any) -> Any:
 def test_nothing_infinite_stays_accepted_and_no_bottom_is_lost(
     answer: tuple[Any, Any, Any],
 ) -> None:
-    decoded, bottom, gap = answer
+    decoded, bottom, _ = answer
     result = adopt_masks(*answer)
     spread = (
         result.bottom_mask

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import ConfigError, ThresholdError
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from zeroproof_ros.contract import BottomProvenance, InferenceConfig, strict_inference
 from zeroproof_ros.errors import ArrayError, ThresholdError
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from zeroproof_ros.contract import InferenceConfig, SplitMasksResult, strict_inference
 
 DTYPES = (np.float64, np.float32, np.float16)

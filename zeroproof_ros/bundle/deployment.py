@@ -83,13 +83,17 @@ class Deployment:
             if count != joints:
                 raise DeploymentError(
                     f"{path}: {count} {name}, expected one for each of {meaning}",
-                    found=count, expected=joints, path=path,
+                    found=count,
+                    expected=joints,
+                    path=path,
                 )
         if len(block["task_features"]) != len(arm.task_axes):
             raise DeploymentError(
                 f"{path}: task_features are {block['task_features']}, expected one for each of the "
                 f"tool coordinates {', '.join(arm.task_axes)}",
-                found=block["task_features"], expected=arm.task_axes, path=path,
+                found=block["task_features"],
+                expected=arm.task_axes,
+                path=path,
             )
         both = set(block["joint_features"]) & set(block["task_features"])
         if both:
@@ -121,13 +125,22 @@ class Deployment:
         Raises:
             DeploymentError: geometry, columns or output kind differ; the message names them.
         """
-        for name in ("robot_type", "link_lengths", "features", "joint_columns", "task_columns",
-                     "outputs", "output_kind"):
+        for name in (
+            "robot_type",
+            "link_lengths",
+            "features",
+            "joint_columns",
+            "task_columns",
+            "outputs",
+            "output_kind",
+        ):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise DeploymentError(
                     f"{path}: {name} is {theirs}, but the bundle was made for {mine}",
-                    found=theirs, expected=mine, path=path,
+                    found=theirs,
+                    expected=mine,
+                    path=path,
                 )
 
 
@@ -149,8 +162,9 @@ def _columns(block: Mapping[str, Any], name: str, path: Path) -> tuple[int, ...]
     unknown = [feature for feature in block[name] if feature not in features]
     if unknown:
         raise DeploymentError(
-            f"{path}: {name} {', '.join(unknown)} are not among the features "
-            f"{', '.join(features)}",
-            found=unknown, expected=features, path=path,
+            f"{path}: {name} {', '.join(unknown)} are not among the features {', '.join(features)}",
+            found=unknown,
+            expected=features,
+            path=path,
         )
     return tuple(features.index(feature) for feature in block[name])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zeroproof_ros.bundle.deployment import Deployment
 from zeroproof_ros.bundle.metadata import (
@@ -64,7 +65,7 @@ class Bundle:
         """Folder name and the start of the digest: a short name for logs and diagnostics."""
         return f"{self.path.name}@{self.digest[:12]}"
 
-    def decode(self, rows: np.ndarray) -> tuple[SplitMasksResult, np.ndarray | None]:
+    def decode(self, rows: NDArray[Any]) -> tuple[SplitMasksResult, NDArray[Any] | None]:
         """Run the model on rows (N, F) and decode strictly.
 
         Returns:

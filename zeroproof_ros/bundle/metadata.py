@@ -79,7 +79,9 @@ def check_schema(document: Any, definition: str, path: Path, error: type[BundleE
     if broken is not None:
         where = ".".join(map(str, broken.absolute_path)) or "the document"
         raise error(
-            f"{path}: {where}: {broken.message}", found=broken.instance, expected=broken.schema,
+            f"{path}: {where}: {broken.message}",
+            found=broken.instance,
+            expected=broken.schema,
             path=path,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -52,7 +51,7 @@ def write_bundle(
         text = _to_json(document, folder)
         (staging / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
         load_bundle(staging)
-        os.chmod(staging, 0o755)
+        staging.chmod(0o755)
         _put_in_place(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

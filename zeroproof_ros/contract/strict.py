@@ -199,6 +199,7 @@ def _namespace(P: Array, Q: Array) -> Any:
 
 def _check_shapes(P: Array, Q: Array) -> None:
     p, q = tuple(P.shape), tuple(Q.shape)
+    allowed: list[tuple[int, ...]]
     if len(p) == 1:
         allowed = [p]
     elif len(p) == 2:

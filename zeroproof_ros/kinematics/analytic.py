@@ -52,7 +52,7 @@ class AnalyticSolver:
             k0 = DAMPING**2 * self.arm.max_determinant ** (2.0 / q.shape[1])
             dq[rest] = damped_least_squares(J[rest], dx[rest], w[rest], w0=w0, k0=k0)
         longest = (np.abs(dq) / max_step).max(axis=1, keepdims=True)
-        return dq / np.maximum(longest, 1.0)
+        return np.asarray(dq / np.maximum(longest, 1.0))
 
     def position(self, seed: FloatArray, x: FloatArray) -> FloatArray:
         """Joint angles (N, n) [rad] that reach x, on the branch nearest to the seed.

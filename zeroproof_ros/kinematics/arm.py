@@ -67,7 +67,7 @@ def nearest_branch(branches: FloatArray, seed: FloatArray, limits: JointLimits) 
     step = np.where(limits.contain(branches), step, np.inf)
     best = np.argmin(step, axis=1)
     rows = np.arange(len(branches))
-    chosen = branches[rows, best]
+    chosen: FloatArray = branches[rows, best]
     chosen[~np.isfinite(step[rows, best])] = np.nan
     return chosen
 
@@ -82,4 +82,4 @@ def moved_within(limits: JointLimits, q: FloatArray, dq: FloatArray, duration: f
     """
     # A step that uses its limit exactly must not fail by the rounding of the last bit.
     max_step = limits.max_step(duration) * (1.0 + 1e-12)
-    return limits.contain(q + dq) & np.asarray((np.abs(dq) <= max_step).all(axis=1))
+    return np.asarray(limits.contain(q + dq) & (np.abs(dq) <= max_step).all(axis=1))

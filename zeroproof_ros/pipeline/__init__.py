@@ -1,5 +1,6 @@
 """Rows in, verified rows out: decode, check, fallback, limits; no I/O, no clock, no ROS."""
 
+from zeroproof_ros.pipeline.explain import explain
 from zeroproof_ros.pipeline.freshness import Freshness, judge_freshness
 from zeroproof_ros.pipeline.policy import Policy
 from zeroproof_ros.pipeline.strict_ik import StrictIK
@@ -13,5 +14,6 @@ __all__ = [
     "Source",
     "StrictIK",
     "TableLayout",
+    "explain",
     "judge_freshness",
 ]

@@ -75,9 +75,11 @@ class StrictIK:
     def commands(self, table: ResultTable) -> FloatArray:
         """Absolute joint positions (M, n) [rad] of the M rows that are served, in row order."""
         rows = table.rows[table.served]
-        if not self._is_delta:
-            return np.asarray(rows["resolved"])
-        return np.asarray(rows["in"][:, self._joints] + rows["resolved"])
+        return self.absolute(rows["in"], rows["resolved"])
+
+    def absolute(self, inputs: FloatArray, answers: FloatArray) -> FloatArray:
+        """Joint positions (N, n) [rad] that answers (N, n) mean for input rows (N, F)."""
+        return inputs[:, self._joints] + answers if self._is_delta else answers
 
     def waypoints(self, table: ResultTable) -> FloatArray:
         """The commands (M, n) [rad] that may be executed one after the other.

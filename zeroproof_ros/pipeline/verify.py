@@ -20,7 +20,7 @@ def differential_residual(J: FloatArray, dq: FloatArray, dx: FloatArray) -> Floa
         dx: (N, m) wanted steps of the tool in the base frame [m].
     """
     moved = (J @ dq[:, :, None])[:, :, 0]
-    return _length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP)
+    return np.asarray(_length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP))
 
 
 def finite_residual(arm: Arm, q: FloatArray, dq: FloatArray, dx: FloatArray) -> FloatArray:
@@ -31,7 +31,7 @@ def finite_residual(arm: Arm, q: FloatArray, dq: FloatArray, dx: FloatArray) -> 
         dx: (N, m) wanted step of the tool in the base frame [m].
     """
     moved = arm.forward(q + dq) - arm.forward(q)
-    return _length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP)
+    return np.asarray(_length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP))
 
 
 def position_residual(arm: Arm, q: FloatArray, x: FloatArray) -> FloatArray:
@@ -40,4 +40,4 @@ def position_residual(arm: Arm, q: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def _length(vectors: FloatArray) -> FloatArray:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))

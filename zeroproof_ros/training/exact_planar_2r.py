@@ -123,7 +123,9 @@ def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) 
     if kind is GraphKind.STRICT:
         constants |= _thresholds(config)
         nodes += _decode_nodes()
-    shapes = {name: ["batch"] for name in ("denominator", "bottom_mask", "gap_mask")}
+    shapes: dict[str, list[str | int]] = {
+        name: ["batch"] for name in ("denominator", "bottom_mask", "gap_mask")
+    }
     shapes |= {name: ["batch", 2] for name in ("numerator", "decoded")}
     graph = helper.make_graph(
         nodes,
@@ -137,7 +139,7 @@ def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) 
             )
             for name in kind.value
         ],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
@@ -167,7 +169,9 @@ def _thresholds(config: InferenceConfig) -> dict[str, Any]:
 def _round_up(threshold: float) -> np.float32:
     """The smallest float32 that is not below the threshold: float32 rows then compare exactly."""
     rounded = np.float32(threshold)
-    return rounded if float(rounded) >= threshold else np.nextafter(rounded, np.float32(np.inf))
+    if float(rounded) < threshold:
+        rounded = np.float32(np.nextafter(rounded, np.float32(np.inf)))
+    return rounded
 
 
 def _decode_nodes() -> list[Any]:

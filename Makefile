@@ -1,0 +1,108 @@
+# Every target makes the virtual environment it needs, one per use and Python version, and remakes
+# it when the requirements change. PYTHON chooses the interpreter: make test PYTHON=python3.12
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ifeq ($(PYTHON_VERSION),)
+$(error PYTHON=$(PYTHON) does not run)
+endif
+
+venv = $(CURDIR)/.venv-$(1)-$(PYTHON_VERSION)
+TEST := $(call venv,test)
+BENCH := $(call venv,bench)
+DEMO := $(call venv,demo)
+OLDEST := $(call venv,oldest)
+
+# The ROS packages in a virtual environment are found by naming it. A message with a field of a
+# wrong type or range is an error in our tests, not only in a debug build.
+ros_env = AMENT_PREFIX_PATH=$(1) ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_PYTHON_CHECK_FIELDS=1
+source_env = $(call ros_env,$(1)) PYTHONPATH=$(CURDIR)
+
+WORKSPACE := $(CURDIR)/build/colcon_ws
+# This folder is the ROS package and build/ lies in it, so the workspace gets a copy without build/.
+PACKAGE_FILES := $(filter-out build install log,$(wildcard *))
+COLCON := COLCON_HOME=$(WORKSPACE)/.colcon \
+	COLCON_EXTENSION_BLOCKLIST=colcon_core.event_handler.desktop_notification \
+	$(TEST)/bin/colcon --log-base log
+
+.PHONY: help test lint unit colcon installed test-oldest bench demo clean
+
+help:
+	@echo "make test         everything that has to pass: lint, tests, colcon build and test"
+	@echo "make lint         ruff and mypy only"
+	@echo "make unit         pytest only; ARGS='-k word' is passed on"
+	@echo "make installed    colcon build and test, then the installed nodes as processes"
+	@echo "make test-oldest  pytest with the oldest supported versions (Python 3.10 to 3.12)"
+	@echo "make bench        the scripts in benchmarks/"
+	@echo "make demo         simulated arm, strict node and monitor for 15 s; writes build/demo"
+	@echo "make clean        remove environments, build results and caches"
+
+# One after the other, also under make -j: the cheap steps first, so that they fail first.
+test:
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory installed
+	@echo "== test: all passed with Python $(PYTHON_VERSION)"
+
+lint: $(TEST)/stamp
+	@echo "== lint: ruff check, ruff format --check, mypy --strict"
+	@$(TEST)/bin/ruff check .
+	@$(TEST)/bin/ruff format --check .
+	@$(TEST)/bin/mypy
+
+unit: $(TEST)/stamp
+	@echo "== unit: pytest test"
+	@$(call source_env,$(TEST)) $(TEST)/bin/python -m pytest test $(ARGS)
+
+colcon: $(TEST)/stamp
+	@echo "== colcon: build the package in $(patsubst $(CURDIR)/%,%,$(WORKSPACE)), run test/unit there"
+	@rm -rf $(WORKSPACE)
+	@mkdir -p $(WORKSPACE)/src/zeroproof_ros
+	@cp -R $(PACKAGE_FILES) $(WORKSPACE)/src/zeroproof_ros
+	@cd $(WORKSPACE) && $(COLCON) build --packages-select zeroproof_ros
+	@cd $(WORKSPACE) && $(call ros_env,$(TEST)) $(COLCON) test --packages-select zeroproof_ros --pytest-args test/unit
+	@cd $(WORKSPACE) && $(COLCON) test-result --verbose
+
+installed: colcon
+	@echo "== installed: start the installed nodes, find the installed files"
+	@export $(call ros_env,$(TEST)); set +u; source $(WORKSPACE)/install/local_setup.bash; set -u; \
+		cd $(WORKSPACE) && $(TEST)/bin/python $(CURDIR)/test/installed_check.py
+
+test-oldest: $(OLDEST)/stamp
+	@echo "== test-oldest: pytest test with the versions in requirements/oldest.txt"
+	@# Old libraries warn of what they do themselves, so warnings are not errors here.
+	@$(call source_env,$(OLDEST)) $(OLDEST)/bin/python -m pytest test -W default $(ARGS)
+
+bench: $(BENCH)/stamp
+	@for script in $(or $(wildcard benchmarks/*.py),:); do \
+		if [ "$$script" = : ]; then echo "== bench: there is no benchmarks/*.py"; break; fi; \
+		echo "== bench: $$script"; \
+		$(call source_env,$(BENCH)) $(BENCH)/bin/python "$$script"; \
+	done
+
+demo: $(DEMO)/stamp
+	@echo "== demo: 15 s of a simulated arm; results in build/demo"
+	@$(call source_env,$(DEMO)) $(DEMO)/bin/python -m zeroproof_ros demo --duration 15 --out build/demo
+
+clean:
+	rm -rf build .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# $(1) is the variable that holds the environment, $(2) its requirements and those they include.
+define environment
+$($(1))/stamp: $(addprefix requirements/,$(2))
+	@echo "== $$(notdir $$(@D)): install $$<"
+	@rm -rf $$(@D)
+	@$$(PYTHON) -m venv $$(@D)
+	@$$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r $$<
+	@touch $$@
+endef
+$(eval $(call environment,TEST,test.txt run.txt ros.txt constraints.txt))
+$(eval $(call environment,BENCH,bench.txt run.txt ros.txt constraints.txt))
+$(eval $(call environment,DEMO,run.txt ros.txt constraints.txt))
+$(eval $(call environment,OLDEST,oldest.txt ros.txt constraints-oldest.txt))

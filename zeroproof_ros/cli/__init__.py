@@ -1,0 +1,27 @@
+"""The command line: one verb per file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from zeroproof_ros.cli import demo, export_exact
+from zeroproof_ros.errors import ZeroProofError
+
+VERBS = {"demo": demo, "export-exact": export_exact}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a verb; the exit code is 2 where this package refuses what was asked."""
+    parser = argparse.ArgumentParser(prog="python3 -m zeroproof_ros", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, module in VERBS.items():
+        verb = verbs.add_parser(name, help=module.__doc__, description=module.__doc__)
+        module.add_arguments(verb)
+    options = parser.parse_args(args)
+    try:
+        return int(VERBS[options.verb].run(options))
+    except ZeroProofError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,53 @@
+"""Running one node as a process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import rclpy
+import rclpy.utilities
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from zeroproof_ros.errors import ZeroProofError
+
+
+def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+    """Create a node, spin it until SIGINT or SIGTERM, and clean up.
+
+    Returns:
+        The exit code: 0 after a signal, 1 where the node could not be created.
+    """
+    # rclpy shuts its context down on SIGINT, which ends the executor, and then calls this handler
+    # where Python's own would raise KeyboardInterrupt. Ctrl-C under `ros2 launch` sends SIGINT
+    # twice, and the second would hit the clean-up.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    rclpy.init(args=None if args is None else list(args))
+    try:
+        node = create()
+    except (
+        ZeroProofError,
+        InvalidParameterTypeException,
+        InvalidParameterValueException,
+    ) as error:
+        print(f"can not start: {error}", file=sys.stderr)
+        rclpy.utilities.try_shutdown()
+        return 1
+    except Exception:
+        if rclpy.utilities.ok():
+            raise
+        return 0  # the signal came while the node was made
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.utilities.try_shutdown()
+    return 0

@@ -1,0 +1,313 @@
+"""The node that answers joint targets: strict inference, fallback, verified commands."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+
+from zeroproof_ros.bundle import load_bundle, read_deployment
+from zeroproof_ros.errors import ConfigError, MessageRefusedError, ZeroProofError
+from zeroproof_ros.messages.commands import COMMAND_TYPES, CommandFormat
+from zeroproof_ros.messages.info import info_to_msg
+from zeroproof_ros.messages.results import result_to_msg
+from zeroproof_ros.messages.targets import TARGET_TYPES, check_frame
+from zeroproof_ros.nodes import qos
+from zeroproof_ros.nodes.health import Health
+from zeroproof_ros.nodes.lifecycle import GuardedLifecycleNode
+from zeroproof_ros.nodes.parameters import declare, values
+from zeroproof_ros.nodes.process import run_node
+from zeroproof_ros.nodes.strict_ik_parameters import PARAMETERS, policy_of
+from zeroproof_ros.pipeline import (
+    Freshness,
+    Reason,
+    ResultTable,
+    StrictIK,
+    explain,
+    judge_freshness,
+)
+from zeroproof_ros.runtimes.onnx import DEVICES
+
+
+class StrictIKNode(GuardedLifecycleNode):
+    """Answers `~/target` with `~/result` and `~/command`; see the interface table in README."""
+
+    def __init__(self) -> None:
+        super().__init__("strict_ik_node")
+        declare(self, PARAMETERS)
+        self.add_on_set_parameters_callback(self._check_changes)
+        self.add_post_set_parameters_callback(self._apply_changes)
+        self._settings = values(self, PARAMETERS)
+        self._ik: StrictIK | None = None
+        self._paused = False
+        self._active = False
+        self._target: Any = None
+        self._result: Any = None
+        self._command: Any = None
+        self._info = self.create_publisher(
+            DiagnosticStatus, "~/info", qos.latched(), qos_overriding_options=qos.overridable()
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        self._health = Health(self.get_name(), self._publish_status)
+        self.create_service(Trigger, "~/reload", self._on_reload)
+        self.create_service(SetBool, "~/pause", self._on_pause)
+        self.create_timer(1.0, self._on_second)
+        self._jumps = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None,
+                min_backward=Duration(nanoseconds=-1),
+                on_clock_change=True,
+            ),
+            post_callback=self._on_clock_jump,
+        )
+        if self._settings["autostart"]:
+            self.trigger_configure()
+            if self._ik is not None:
+                self.trigger_activate()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm up the bundle, then make the topics."""
+        return self.attempt("configure", self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start answering."""
+        self._active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop answering; targets that arrive are counted."""
+        self._active = False
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the bundle and the topics."""
+        return self.attempt("cleanup", self._release)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop everything, from any state."""
+        return self.attempt("shutdown", self._release)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured, from where the operator can try again."""
+        return self.attempt("error handling", self._release)
+
+    def _configure(self) -> None:
+        self._settings = values(self, PARAMETERS)
+        try:
+            self._ik = self._load()
+        except ZeroProofError as error:
+            self._health.failed(f"configure failed: {error}")
+            raise
+        target, _ = TARGET_TYPES[self._settings["target_type"]]
+        command = COMMAND_TYPES[self._settings["command_type"]].message
+        self._result = self._make_publisher(PointCloud2, "~/result")
+        self._command = self._make_publisher(command, "~/command")
+        self._target = self.create_subscription(
+            target,
+            "~/target",
+            # rclpy calls it with the message info too; its annotation knows the other form only
+            cast(Callable[[Any], None], self._on_target),
+            qos.reliable(self._settings["target_depth"]),
+            qos_overriding_options=qos.overridable(),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+        )
+        self._health.serves(self._ik)
+        self._publish_info(self._ik)
+
+    def _make_publisher(self, message: type, topic: str) -> Any:
+        return self.create_lifecycle_publisher(
+            message,
+            topic,
+            qos.OUTPUT,
+            qos_overriding_options=qos.overridable(),
+            event_callbacks=PublisherEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+        )
+
+    def _release(self) -> None:
+        self._active, self._ik = False, None
+        self._health.serves(None)
+        if self._target is not None:
+            self.destroy_subscription(self._target)
+            self.destroy_lifecycle_publisher(self._result)
+            self.destroy_lifecycle_publisher(self._command)
+        self._target = self._result = self._command = None
+
+    def _load(self) -> StrictIK:
+        settings = self._settings
+        if not settings["bundle_dir"]:
+            raise ConfigError("parameter bundle_dir is empty, expected the folder of a bundle")
+        file = settings["deployment_file"]
+        bundle = load_bundle(
+            Path(settings["bundle_dir"]),
+            providers=(DEVICES[settings["device"]],),
+            deployment=read_deployment(Path(file)) if file else None,
+        )
+        ik = StrictIK(bundle, policy_of(settings))
+        self.get_logger().info(f"loaded {bundle.id} on {', '.join(bundle.runtime.providers)}")
+        return ik
+
+    # Targets
+
+    def _on_target(self, message: Any, info: Mapping[str, int]) -> None:
+        started = time.monotonic_ns()
+        # The middleware stamps arrival on the system clock, which message stamps need not follow.
+        waited = max(0, time.time_ns() - info["received_timestamp"])
+        try:
+            self._answer(message, started, waited)
+        except MessageRefusedError as error:
+            self._health.count(f"refused_{error.kind}")
+            self._warn(f"target refused: {error}")
+        except Exception as error:  # noqa: BLE001 -- a target must not end the node
+            self._health.count("internal_errors")
+            self.get_logger().error(
+                f"target dropped: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+            )
+
+    def _answer(self, message: Any, started: int, waited: int) -> None:
+        ik = self._ik
+        if ik is None or not self._active:
+            self._health.count("dropped_inactive")
+            return
+        _, read = TARGET_TYPES[self._settings["target_type"]]
+        header = getattr(message, "header", None)
+        stamp_ns = 0 if header is None else _nanoseconds(header.stamp)
+        if header is None:
+            header = Header(stamp=self.get_clock().now().to_msg())
+        check_frame(header, ik.deployment.base_frame)
+        header.frame_id = ik.deployment.base_frame
+        rows = read(message, ik.layout.features)
+        freshness = self._judge(stamp_ns, waited)
+        self._health.count("stamps_unknown", int(freshness.stamp_age is None))
+        self._health.count("stamps_future", int(freshness.future))
+        if not freshness.stale:
+            table = ik.solve(rows)
+            # a large batch may take so long that its answer comes too late
+            freshness = self._judge(stamp_ns, waited + time.monotonic_ns() - started)
+        if freshness.stale:
+            table = ik.refuse(rows, Reason.STALE)
+        self._publish(ik, table, header)
+        self._health.answered(table, (time.monotonic_ns() - started) * 1e-9)
+
+    def _judge(self, stamp_ns: int, arrival_age_ns: int) -> Freshness:
+        return judge_freshness(
+            stamp_ns=stamp_ns,
+            now_ns=self.get_clock().now().nanoseconds,
+            arrival_age_ns=arrival_age_ns,
+            timeout=self._settings["target_timeout"],
+        )
+
+    def _publish(self, ik: StrictIK, table: ResultTable, header: Header) -> None:
+        self._result.publish(result_to_msg(table, header))
+        served = table.served
+        if not served.all():
+            first = int((~served).argmax())
+            self._warn(
+                f"{int((~served).sum())} of {len(table)} rows rejected, first: "
+                f"{explain(ik, table, first)}"
+            )
+        if self._paused:
+            self._health.count("commands_paused", int(served.sum()))
+            return
+        command = COMMAND_TYPES[self._settings["command_type"]]
+        positions = ik.waypoints(table) if command.in_sequence else ik.commands(table)
+        if command.single and len(table) > 1:
+            positions = positions[:0]
+        self._health.count("commands_withheld", int(served.sum()) - len(positions))
+        if len(positions):
+            form = CommandFormat(ik.deployment.joint_names, ik.policy.step_duration)
+            self._command.publish(command.write(positions, form, header))
+
+    # Services and parameters
+
+    def _on_reload(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._ik is None:
+            response.message = f"nothing to reload in state {self.state_label}; configure first"
+            return response
+        try:
+            loaded = self._load()
+        except Exception as error:  # noqa: BLE001 -- the old bundle serves on, whatever it is
+            response.message = f"{self._ik.bundle.id} serves on: {error}"
+            self._health.count("reloads_failed")
+            self.get_logger().error(f"reload failed, {response.message}")
+            return response
+        self._ik = loaded
+        self._health.serves(loaded)
+        self._publish_info(loaded)
+        response.success, response.message = True, f"{loaded.bundle.id} serves"
+        return response
+
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._paused = request.data
+        response.success = True
+        response.message = "commands are stopped" if request.data else "commands flow"
+        return response
+
+    def _check_changes(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        """Refuse changes that do not fit together; nothing is changed here."""
+        try:
+            policy_of(values(self, PARAMETERS, changes))
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_changes(self, changes: Sequence[Parameter]) -> None:
+        self._settings = values(self, PARAMETERS)
+        policy = policy_of(self._settings)
+        if self._ik is not None and policy != self._ik.policy:
+            self._ik = StrictIK(self._ik.bundle, policy)
+            self._health.serves(self._ik)
+            self._publish_info(self._ik)
+
+    # What others see
+
+    def _on_second(self) -> None:
+        self._health.state = self.state_label + (", commands paused" if self._paused else "")
+        self._health.report()
+
+    def _on_clock_jump(self, _: Any) -> None:
+        self._health.clock_jumped()
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        self._health.count("incompatible_qos")
+        self._warn(
+            f"a topic has an endpoint with incompatible QoS (policy {event.last_policy_kind})"
+        )
+
+    def _publish_info(self, ik: StrictIK) -> None:
+        self._info.publish(info_to_msg(ik, f"{self.get_name()}: bundle"))
+
+    def _publish_status(self, status: DiagnosticStatus) -> None:
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=1.0)
+
+
+def _nanoseconds(stamp: Any) -> int:
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node as a process; the exit code is 0 after a signal."""
+    return run_node(StrictIKNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
