@@ -100,7 +100,8 @@ class Deployment:
             raise DeploymentError(
                 f"{path}: {', '.join(sorted(both))} are both joint_features and task_features, "
                 "expected each feature to mean one thing",
-                found=sorted(both), path=path,
+                found=sorted(both),
+                path=path,
             )
         return cls(
             arm=arm,
