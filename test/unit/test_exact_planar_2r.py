@@ -20,7 +20,7 @@ from zeroproof_ros.kinematics import Planar2R
 
 pytest.importorskip("onnx", reason="onnx, which writes the exact model")
 
-from zeroproof_ros.training.exact_planar_2r import write_exact_bundle  # noqa: E402
+from zeroproof_ros.training.exact_planar_2r import write_exact_bundle
 
 Exact = Callable[..., Bundle]
 CONFIG = InferenceConfig(0.02, 0.05)

@@ -161,7 +161,9 @@ def test_a_file_that_is_cut_off_or_missing_does_not_load(model_file: Path, tmp_p
 def test_a_graph_that_does_not_take_one_table_is_refused(
     save: Callable[..., Path], inputs: str, message: str
 ) -> None:
-    path = save("copy = Identity(a)", inputs=inputs, outputs=inputs.split(" a")[0] + " copy")
+    path = save(
+        "copy = Identity(a)", inputs=inputs, outputs=inputs.split(" a", maxsplit=1)[0] + " copy"
+    )
     with pytest.raises(ModelLoadError, match=message) as caught:
         OnnxRuntime(path)
     assert caught.value.path == path

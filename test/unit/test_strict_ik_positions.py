@@ -83,7 +83,7 @@ def test_a_position_one_rounding_beyond_a_limit_is_not_served(
 ) -> None:
     # q + (answer - q) rounds back onto the limit, so only the answer itself tells.
     upper = 0.3
-    answer = np.nextafter(upper, 1.0)
+    answer = float(np.nextafter(upper, 1.0))
     starts = -0.2 - np.arange(1000) * 1.1e-3 / 7
     q1 = next(q for q in starts if q + (answer - q) == upper)
     limits = {"lower": [-3.0, -3.0], "upper": [upper, 3.0]}
@@ -93,9 +93,7 @@ def test_a_position_one_rounding_beyond_a_limit_is_not_served(
         one = Cos(zero)  denominator = Identity(one)""",
         inputs="double[batch, 4] input_0",
         outputs="double[batch, 2] numerator, double[batch, 2] denominator",
-        constants=f"int64[2] widths = {{2, 2}}, double[2] answer = {{{answer!r}, 0.5}}".replace(
-            "np.float64(", ""
-        ).replace(")", ""),
+        constants=f"int64[2] widths = {{2, 2}}, double[2] answer = {{{answer}, 0.5}}",
         deployment=position_block | {"robot": robot},
     )
     ik = StrictIK(bundle)

@@ -17,11 +17,27 @@ SHIPPED = TableLayout(("theta1", "theta2", "dx", "dy"), ("dtheta1", "dtheta2"))
 
 
 def test_the_columns_are_those_of_the_documents_in_their_order() -> None:
-    assert [column.name for column in SHIPPED.columns] == (
-        "x y z in.theta1 in.theta2 in.dx in.dy decoded.dtheta1 decoded.dtheta2 "
-        "resolved.dtheta1 resolved.dtheta2 q_abs residual "
-        "bottom gap fault semantic source reason"
-    ).split()
+    assert [column.name for column in SHIPPED.columns] == [
+        "x",
+        "y",
+        "z",
+        "in.theta1",
+        "in.theta2",
+        "in.dx",
+        "in.dy",
+        "decoded.dtheta1",
+        "decoded.dtheta2",
+        "resolved.dtheta1",
+        "resolved.dtheta2",
+        "q_abs",
+        "residual",
+        "bottom",
+        "gap",
+        "fault",
+        "semantic",
+        "source",
+        "reason",
+    ]
 
 
 def test_the_dtypes_are_those_of_the_documents() -> None:
@@ -36,9 +52,17 @@ def test_the_dtypes_are_those_of_the_documents() -> None:
 
 def test_the_codes_are_those_of_the_documents() -> None:
     assert [s.name for s in Source] == ["NONE", "MODEL", "ANALYTIC"]
-    assert [r.name for r in Reason] == (
-        "OK BOTTOM GAP RESIDUAL LIMIT BAD_INPUT STALE RUNTIME_ERROR FALLBACK_FAILED"
-    ).split()
+    assert [r.name for r in Reason] == [
+        "OK",
+        "BOTTOM",
+        "GAP",
+        "RESIDUAL",
+        "LIMIT",
+        "BAD_INPUT",
+        "STALE",
+        "RUNTIME_ERROR",
+        "FALLBACK_FAILED",
+    ]
     assert [int(r) for r in Reason] == list(range(9))
 
 
@@ -82,6 +106,6 @@ def test_every_column_is_read_from_the_bytes_at_its_offset(shipped_bundle: Bundl
 
 
 def test_layouts_are_equal_by_their_names() -> None:
-    assert SHIPPED == TableLayout(("theta1", "theta2", "dx", "dy"), ("dtheta1", "dtheta2"))
-    assert SHIPPED != TableLayout(("theta2", "theta1", "dx", "dy"), ("dtheta1", "dtheta2"))
+    assert TableLayout(("theta1", "theta2", "dx", "dy"), ("dtheta1", "dtheta2")) == SHIPPED
+    assert TableLayout(("theta2", "theta1", "dx", "dy"), ("dtheta1", "dtheta2")) != SHIPPED
     assert SHIPPED.dtype == TableLayout(("a", "b", "c", "d"), ("e", "f")).dtype
