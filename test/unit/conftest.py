@@ -153,6 +153,42 @@ def exact_bundle(
     return build
 
 
+# Closed-form inverse kinematics of the shipped robot with q2 >= 0, and det J as denominator. It
+# takes the arc tangent of y / x, so it is right where x > 0 and wrong by half a turn elsewhere.
+POSITION_MODEL = """
+    theta1, theta2, x, y = Split <axis=1> (input_0, widths)
+    xx = Mul(x, x)  yy = Mul(y, y)  rr = Add(xx, yy)
+    rest = Sub(rr, squares)  c = Div(rest, twice_product)  elbow = Acos(c)  s = Sin(elbow)
+    forearm_y = Mul(s, l2)  forearm_x = Mul(c, l2)  along = Add(forearm_x, l1)
+    tool = Div(y, x)  tool_angle = Atan(tool)
+    lean = Div(forearm_y, along)  lean_angle = Atan(lean)  shoulder = Sub(tool_angle, lean_angle)
+    q = Concat <axis=1> (shoulder, elbow)
+    det = Mul(s, product)  numerator = Mul(q, det)  denominator = Squeeze(det, axis)
+"""
+POSITION_CONSTANTS = """
+    int64[4] widths = {1, 1, 1, 1}, int64[1] axis = {1}, float l1 = {1.0}, float l2 = {0.8},
+    float squares = {1.64}, float product = {0.8}, float twice_product = {1.6}
+"""
+
+
+@pytest.fixture(scope="session")
+def position_block(robot_file: Path) -> Block:
+    """The shipped robot with joint positions for answers and tool positions for tasks."""
+    loaded: Block = yaml.safe_load(robot_file.read_text("utf-8"))
+    return loaded | {
+        "features": ["theta1", "theta2", "x", "y"],
+        "task_features": ["x", "y"],
+        "outputs": ["theta1", "theta2"],
+        "output_kind": "joint_position",
+    }
+
+
+@pytest.fixture(scope="session")
+def position_bundle(graph_bundle: Callable[..., Bundle], position_block: Block) -> Bundle:
+    """A bundle that answers joint positions."""
+    return graph_bundle(POSITION_MODEL, constants=POSITION_CONSTANTS, deployment=position_block)
+
+
 @pytest.fixture(scope="session")
 def arm() -> Planar2R:
     """The shipped robot: links of 1.0 and 0.8 m, joints free by half a turn."""

@@ -123,4 +123,4 @@ def test_a_step_is_judged_by_where_it_ends_and_by_how_long_it_is() -> None:
     limits = JointLimits.symmetric([1.0], [3.0])
     q = np.array([[0.0], [0.0], [0.9], [0.9], [0.0]])
     dq = np.array([[0.3], [0.301], [0.1], [0.101], [np.nan]])
-    assert moved_within(limits, q, dq, 0.1).tolist() == [True, False, True, False, False]
+    assert moved_within(limits, q + dq, dq, 0.1).tolist() == [True, False, True, False, False]

@@ -8,6 +8,9 @@ import numpy as np
 
 from zeroproof_ros.kinematics.limits import BoolArray, FloatArray, JointLimits
 
+# A step [rad] that uses its limit exactly is not refused for the rounding of its last bits.
+STEP_ROUNDING = 1e-12
+
 
 class Arm(Protocol):
     """A serial arm of n joints whose tool has m task coordinates in the base frame.
@@ -72,14 +75,21 @@ def nearest_branch(branches: FloatArray, seed: FloatArray, limits: JointLimits) 
     return chosen
 
 
-def moved_within(limits: JointLimits, q: FloatArray, dq: FloatArray, duration: float) -> BoolArray:
-    """(N,) whether q + dq is within the position limits and dq within the step limits.
+def moved_within(
+    limits: JointLimits, target: FloatArray, dq: FloatArray, duration: float
+) -> BoolArray:
+    """(N,) whether a target is within the position limits and the step to it within its own.
 
     Args:
-        q: (N, n) joint angles [rad].
-        dq: (N, n) joint steps [rad].
+        limits: of the arm.
+        target: (N, n) joint angles [rad] as they would be commanded. Summing them up from a start
+            and a step again could round a target beyond a limit back onto it.
+        dq: (N, n) joint steps [rad] that lead there.
         duration: the time a step may take [s].
     """
-    # A step that uses its limit exactly must not fail by the rounding of the last bit.
-    max_step = limits.max_step(duration) * (1.0 + 1e-12)
-    return np.asarray(limits.contain(q + dq) & (np.abs(dq) <= max_step).all(axis=1))
+    return limits.contain(target) & step_within(limits, dq, duration)
+
+
+def step_within(limits: JointLimits, dq: FloatArray, duration: float) -> BoolArray:
+    """(N,) whether joint steps dq (N, n) [rad] are within the limits for `duration` [s]."""
+    return np.asarray((np.abs(dq) <= limits.max_step(duration) + STEP_ROUNDING).all(axis=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from zeroproof_ros.errors import ConfigError
 
@@ -56,9 +57,15 @@ class Policy:
             ("max_batch", math.inf),
         ):
             value = getattr(self, name)
-            if not (0 < value < upper):
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not (number and 0 < value < upper):
                 raise ConfigError(
-                    f"{name} is {value}, expected between 0 and {upper}, both excluded",
+                    f"{name} is {value!r}, expected a number between 0 and {upper}, both excluded",
                     found=value,
                     expected=(0, upper),
                 )
+        if not isinstance(self.max_batch, Integral):
+            raise ConfigError(
+                f"max_batch is {self.max_batch!r}, expected a whole number of rows",
+                found=self.max_batch,
+            )

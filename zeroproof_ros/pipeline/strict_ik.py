@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zeroproof_ros.bundle import Bundle, OutputKind
 from zeroproof_ros.errors import ArrayError, DeploymentError, ZeroProofError
 from zeroproof_ros.kinematics import AnalyticSolver
-from zeroproof_ros.kinematics.arm import moved_within
+from zeroproof_ros.kinematics.arm import moved_within, step_within
 from zeroproof_ros.kinematics.limits import BoolArray, FloatArray
 from zeroproof_ros.pipeline.policy import Policy
 from zeroproof_ros.pipeline.table import Reason, ResultTable, Source, TableLayout
@@ -90,7 +90,8 @@ class StrictIK:
         served = table.served
         leading = len(served) if served.all() else int(np.argmin(served))
         commands = self.commands(ResultTable(self.layout, table.rows[:leading]))
-        jumps = (np.abs(np.diff(commands, axis=0)) > self._max_step).any(axis=1)
+        steps = np.diff(commands, axis=0)
+        jumps = ~step_within(self._arm.limits, steps, self.policy.step_duration)
         return commands[: int(np.argmax(jumps)) + 1] if jumps.any() else commands
 
     def _as_rows(self, inputs: NDArray[Any]) -> FloatArray:
@@ -150,13 +151,12 @@ class StrictIK:
         policy, decoded = self.policy, result["decoded"]
         if self._is_delta:
             residual = differential_residual(J, decoded, task)
-            accurate, dq = residual <= policy.residual_tolerance, decoded
+            accurate = residual <= policy.residual_tolerance
         else:
             residual = position_residual(self._arm, decoded, task)
-            accurate, dq = residual <= policy.position_tolerance, decoded - q
-        allowed = moved_within(self._arm.limits, q, dq, policy.step_duration)
+            accurate = residual <= policy.position_tolerance
         offered = ~bottom if policy.gap_policy == "accept" else ~(bottom | gap)
-        served = offered & accurate & allowed
+        served = offered & accurate & self._allowed(q, decoded)
         if served.all():
             result["residual"], result["resolved"] = residual, decoded
             result["source"] = Source.MODEL
@@ -184,23 +184,28 @@ class StrictIK:
         policy = self.policy
         try:
             if self._is_delta:
-                answer = dq = self._solver.step(q, task, self._max_step)
-                residual = finite_residual(self._arm, q, dq, task)
+                answer = self._solver.step(q, task, self._max_step)
+                residual = finite_residual(self._arm, q, answer, task)
                 accurate = residual <= policy.solver_tolerance
             else:
                 answer = self._solver.position(q, task)
-                dq, residual = answer - q, position_residual(self._arm, answer, task)
+                residual = position_residual(self._arm, answer, task)
                 accurate = residual <= policy.position_tolerance
         except np.linalg.LinAlgError:
             result["reason"][routed] = Reason.FALLBACK_FAILED
             return
-        served = accurate & moved_within(self._arm.limits, q, dq, policy.step_duration)
+        served = accurate & self._allowed(q, answer)
         result["residual"][routed] = _defined(residual, True)
         result["resolved"][routed] = np.where(served[:, None], answer, np.nan)
         result["source"][routed] = np.where(served, Source.ANALYTIC, Source.NONE)
         result["reason"][routed] = np.where(
             served, result["reason"][routed], Reason.FALLBACK_FAILED
         )
+
+    def _allowed(self, q: FloatArray, answer: FloatArray) -> BoolArray:
+        """(N,) whether answers from joints q (N, n) [rad] keep position and step limits."""
+        target, dq = (q + answer, answer) if self._is_delta else (answer, answer - q)
+        return moved_within(self._arm.limits, target, dq, self.policy.step_duration)
 
 
 def _defined(residual: FloatArray, offered: BoolArray | bool) -> FloatArray:
