@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -42,6 +43,8 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
         pass
     finally:
+        # an impatient second Ctrl-C must not interrupt the clean-up
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         executor.shutdown()
         node.destroy_node()
         rclpy.utilities.try_shutdown()
