@@ -22,13 +22,11 @@ with warnings.catch_warnings():
 
 import pytest
 from client import Client
-from node_process import ROOT, NodeProcess, environment, free_domain
-from strict_harness import StrictHarness
+from node_process import NodeProcess, Start, environment, free_domain
+from strict_harness import BUNDLE, Serve
+
 from zeroproof_ros.bundle import load_bundle, write_bundle
 from zeroproof_ros.pipeline import Policy, StrictIK
-
-BUNDLE = ROOT / "config" / "bundles" / "planar_2r"
-Start = Callable[..., NodeProcess]
 
 
 @pytest.fixture(scope="session")
@@ -68,39 +66,13 @@ def _starting(domain: int, folder: Path) -> Iterator[Start]:
     try:
         yield start
     finally:
-        problems = []
         for process in running:
             process.signal(signal.SIGINT)
         for process in running:
-            try:
-                process.ended_well()
-            except Exception as error:  # noqa: BLE001 -- the others have to end as well
-                problems.append(error)
-        if problems:
-            raise problems[0]
-
-
-class Serve:
-    """Starts strict_ik_node processes with the shipped bundle, and waits until they answer."""
-
-    def __init__(self, start: Start, client: Client, names: Iterator[int]) -> None:
-        self._start, self._client, self._names = start, client, names
-
-    def __call__(self, *arguments: str, settle: bool = True, **parameters: Any) -> StrictHarness:
-        name = f"strict_{next(self._names)}"
-        parameters = {"bundle_dir": str(BUNDLE), "target_depth": 100, **parameters}
-        process = self._start("strict_ik_node", "-r", f"__node:={name}", *arguments, **parameters)
-        harness = StrictHarness(self._client, process, name, parameters)
-        if settle:
-            harness.settle()
-        return harness
-
-    def all(self, **nodes: dict[str, Any]) -> dict[str, StrictHarness]:
-        """Several nodes, started together."""
-        started = {key: self(settle=False, **parameters) for key, parameters in nodes.items()}
-        for harness in started.values():
-            harness.settle()
-        return started
+            # all have to be waited for, whatever became of the first
+            process.wait()
+        for process in running:
+            process.ended_well()
 
 
 @pytest.fixture
@@ -147,5 +119,3 @@ def other_bundle(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
-
-

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,10 @@ class NodeProcess:
         self._file = output
         with output.open("w") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"zeroproof_ros.nodes.{module}", "--ros-args"]
-                + options
-                + list(arguments),
+                [
+                    *(sys.executable, "-m", f"zeroproof_ros.nodes.{module}"),
+                    *("--ros-args", *options, *arguments),
+                ],
                 env=dict(env),
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -94,16 +95,18 @@ class NodeProcess:
             self.process.send_signal(by)
 
     def wait(self) -> int:
-        """The exit code of a node that ends now; one that does not is killed."""
+        """The exit code of a node that ends now; one that does not is killed, which is -9."""
         try:
             return self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
-            raise
+            return self.process.wait()
 
     def ended_well(self) -> None:
         """Wait for its end; demand exit code 0 and no traceback since its start."""
         code = self.wait()
         assert code == self.expected_code, f"exit code {code}:\n{self.output}"
         assert "Traceback" not in self.output, self.output
+
+
+Start = Callable[..., NodeProcess]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from client import Client
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from node_process import NodeProcess
+from node_process import ROOT, NodeProcess, Start
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
+
 from zeroproof_ros.messages.commands import COMMAND_TYPES
 from zeroproof_ros.messages.diagnostics import values_from_msg
 from zeroproof_ros.messages.results import result_from_msg
@@ -31,6 +32,7 @@ from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.health import ERRORS, WARNINGS, WORK
 from zeroproof_ros.pipeline import ResultTable
 
+BUNDLE = ROOT / "config" / "bundles" / "planar_2r"
 FEATURES = ("theta1", "theta2", "dx", "dy")
 JOINTS = ("joint1", "joint2")
 COUNTS = (*WORK, *ERRORS, *WARNINGS)
@@ -211,6 +213,29 @@ class StrictHarness:
     @property
     def state(self) -> str:
         return str(self.client.call(GetState, f"/{self.name}/get_state").current_state.label)
+
+
+class Serve:
+    """Starts strict_ik_node processes with the shipped bundle, and waits until they answer."""
+
+    def __init__(self, start: Start, client: Client, names: Iterator[int]) -> None:
+        self._start, self._client, self._names = start, client, names
+
+    def __call__(self, *arguments: str, settle: bool = True, **parameters: Any) -> StrictHarness:
+        name = f"strict_{next(self._names)}"
+        parameters = {"bundle_dir": str(BUNDLE), "target_depth": 100, **parameters}
+        process = self._start("strict_ik_node", "-r", f"__node:={name}", *arguments, **parameters)
+        harness = StrictHarness(self._client, process, name, parameters)
+        if settle:
+            harness.settle()
+        return harness
+
+    def all(self, **nodes: dict[str, Any]) -> dict[str, StrictHarness]:
+        """Several nodes, started together."""
+        started = {key: self(settle=False, **parameters) for key, parameters in nodes.items()}
+        for harness in started.values():
+            harness.settle()
+        return started
 
 
 def stamped(seconds: float, frame_id: str = "") -> Header:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import Serve
 from sensor_msgs.msg import JointState, PointCloud2, PointField
 from std_msgs.msg import Float64MultiArray
 from strict_harness import (
@@ -17,11 +16,13 @@ from strict_harness import (
     GAP,
     GOOD,
     JOINTS,
+    Serve,
     StrictHarness,
     rows_of,
     same_bits,
     stamped,
 )
+
 from zeroproof_ros.pipeline import Reason, Source, StrictIK
 
 BATCH = rows_of(GOOD, BOTTOM, GAP, (-0.7, -1.1, 0.005, 0.02))
@@ -39,7 +40,9 @@ def nodes(serve_shared: Serve) -> dict[str, StrictHarness]:
 
 def permuted_joint_state(row: np.ndarray, order: tuple[int, ...]) -> JointState:
     return JointState(
-        name=[FEATURES[i] for i in order], position=[float(row[i]) for i in order], header=stamped(time.time(), "base_link")
+        name=[FEATURES[i] for i in order],
+        position=[float(row[i]) for i in order],
+        header=stamped(time.time(), "base_link"),
     )
 
 
@@ -75,9 +78,7 @@ def test_joint_state_rows_equal_the_core_for_every_order_of_names(
     nodes: dict[str, StrictHarness], solver: Callable[..., StrictIK]
 ) -> None:
     node, ik = nodes["joint_state"], solver()
-    for row, order in zip(
-        np.tile(BATCH, (6, 1)), itertools.permutations(range(4)), strict=True
-    ):
+    for row, order in zip(np.tile(BATCH, (6, 1)), itertools.permutations(range(4)), strict=True):
         message = permuted_joint_state(row, order)
         (table,), commands = node.ask(message)
         expected = ik.solve(row[None])

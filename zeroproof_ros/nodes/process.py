@@ -18,6 +18,15 @@ from rclpy.node import Node
 
 from zeroproof_ros.errors import ZeroProofError
 
+INTERRUPTS = (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException)
+# Wrong parameters; rclpy says RuntimeError of arguments and QoS overrides that it can not read.
+START_ERRORS = (
+    ZeroProofError,
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    RuntimeError,
+)
+
 
 def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> int:
     """Create a node, spin it until SIGINT or SIGTERM, and clean up.
@@ -25,14 +34,16 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     Returns:
         The exit code: 0 after a signal, 1 where the node could not be created.
     """
-    rclpy.init(args=None if args is None else list(args))
+    initialised = False
     try:
+        rclpy.init(args=None if args is None else list(args))
+        initialised = True
         node = create()
-    except (
-        ZeroProofError,
-        InvalidParameterTypeException,
-        InvalidParameterValueException,
-    ) as error:
+    except INTERRUPTS:
+        return 0
+    except START_ERRORS as error:
+        if initialised and not rclpy.utilities.ok():
+            return 0
         print(f"can not start: {error}", file=sys.stderr)
         rclpy.utilities.try_shutdown()
         return 1
@@ -40,8 +51,12 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     executor.add_node(node)
     try:
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
+    except INTERRUPTS:
         pass
+    except RuntimeError:
+        # a signal may end the context while a callback publishes
+        if rclpy.utilities.ok():
+            raise
     finally:
         # an impatient second Ctrl-C must not interrupt the clean-up
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.clock import Clock, JumpThreshold
+from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -75,9 +76,9 @@ class StrictIKNode(GuardedLifecycleNode):
             ),
             post_callback=self._on_clock_jump,
         )
-        if self._settings["autostart"]:
-            if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
-                self.trigger_activate()
+        success = TransitionCallbackReturn.SUCCESS
+        if self._settings["autostart"] and self.trigger_configure() is success:
+            self.trigger_activate()
 
     # Lifecycle
 
@@ -172,7 +173,9 @@ class StrictIKNode(GuardedLifecycleNode):
     def _on_target(self, message: Any, info: Mapping[str, int]) -> None:
         started = time.monotonic_ns()
         # The middleware stamps arrival on the system clock, which message stamps need not follow.
-        waited = max(0, time.time_ns() - info["received_timestamp"])
+        # One that does not say when leaves 0.
+        now = time.time_ns()
+        waited = max(0, now - (info["received_timestamp"] or now))
         try:
             self._answer(message, started, waited)
         except MessageRefusedError as error:
