@@ -76,13 +76,14 @@ class Bundle:
             ModelRunError: the model raised.
             ArrayError: its outputs do not fit the contract.
         """
-        outputs = self.runtime.run(rows)
+        # Checks go along the columns, so each is brought together in memory.
+        outputs = list(map(np.asfortranarray, self.runtime.run(rows)))
         if self.kind is GraphKind.STRICT:
             return adopt_masks(*outputs), None
         numerator, denominator = outputs
         # inference_config asks for split masks, whatever the bundle
         result = cast(SplitMasksResult, strict_inference(numerator, denominator, self.config))
-        return result, np.abs(denominator.astype(np.float64))
+        return result, np.abs(denominator, dtype=np.float64)
 
 
 def load_bundle(

@@ -94,14 +94,13 @@ def strict_inference(
 
     q_abs = xp.abs(xp.asarray(Q, dtype=xp.float64))
     small = q_abs < config.tau_infer
-    Q_finite = xp.isfinite(q_abs)
     # 1 stands in for a denominator that must not be divided by; the mask, not it, is the answer.
-    divisor = xp.where(small | ~Q_finite, 1.0, Q)
+    divisor = xp.where(small, 1.0, Q)
     with np.errstate(over="ignore", invalid="ignore"):
         decoded = P / (divisor if P.ndim == Q.ndim else divisor[:, None])
 
     # The quotient is not finite where P is not, so it speaks for both.
-    fault = ~Q_finite | ~_per_denominator(xp, xp.isfinite(decoded), Q)
+    fault = ~(xp.isfinite(q_abs) & _per_denominator(xp, xp.isfinite(decoded), Q))
     bottom = fault | small
     if config.tau_train is None:
         gap = xp.zeros_like(bottom)

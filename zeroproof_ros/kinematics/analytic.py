@@ -45,10 +45,13 @@ class AnalyticSolver:
         near = w < w0
         x, J = self.arm.forward_and_jacobian(q)
         dq = np.empty_like(q)
-        dq[~near] = np.linalg.solve(J[~near], dx[~near][:, :, None])[:, :, 0]
+        far = ~near
+        if far.any():
+            dq[far] = np.linalg.solve(J[far], dx[far][:, :, None])[:, :, 0]
         if near.any():
             dq[near] = self.position(q[near], x[near] + dx[near]) - q[near]
-            rest = np.isnan(dq).any(axis=1)
+        rest = np.isnan(dq).any(axis=1)
+        if rest.any():
             k0 = DAMPING**2 * self.arm.max_determinant ** (2.0 / q.shape[1])
             dq[rest] = damped_least_squares(J[rest], dx[rest], w[rest], w0=w0, k0=k0)
         longest = (np.abs(dq) / max_step).max(axis=1, keepdims=True)

@@ -65,7 +65,8 @@ class Planar2R:
 
     def forward(self, q: FloatArray) -> FloatArray:
         """Tool position (N, 2) [m] at q (N, 2) [rad]."""
-        return self.forward_and_jacobian(q)[0]
+        elbow_x, elbow_y, forearm_x, forearm_y = self._links(q)
+        return np.array((elbow_x + forearm_x, elbow_y + forearm_y)).T
 
     def jacobian(self, q: FloatArray) -> FloatArray:
         """Jacobian (N, 2, 2) [m/rad] at q (N, 2) [rad]."""
@@ -73,15 +74,21 @@ class Planar2R:
 
     def forward_and_jacobian(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Tool positions (N, 2) [m] and Jacobians (N, 2, 2) [m/rad] at q (N, 2) [rad]."""
-        q1, q12 = q[:, 0], q[:, 0] + q[:, 1]
-        elbow_x, elbow_y = self.l1 * np.cos(q1), self.l1 * np.sin(q1)
-        x, J = np.empty_like(q), np.empty((len(q), 2, 2))
-        J[:, 0, 1] = minus_forearm_y = -self.l2 * np.sin(q12)
-        J[:, 1, 1] = forearm_x = self.l2 * np.cos(q12)
-        J[:, 0, 0] = minus_forearm_y - elbow_y
-        J[:, 1, 0] = x[:, 0] = forearm_x + elbow_x
-        x[:, 1] = elbow_y - minus_forearm_y
-        return x, J
+        elbow_x, elbow_y, forearm_x, forearm_y = self._links(q)
+        tool_x, tool_y = elbow_x + forearm_x, elbow_y + forearm_y
+        J = np.array(((-tool_y, -forearm_y), (tool_x, forearm_x)))
+        return np.array((tool_x, tool_y)).T, J.transpose(2, 0, 1)
+
+    def _links(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The elbow, and the tool as seen from it: x, y, x, y, each (N,) [m]."""
+        q1 = q[:, 0]
+        q12 = q1 + q[:, 1]
+        return (
+            self.l1 * np.cos(q1),
+            self.l1 * np.sin(q1),
+            self.l2 * np.cos(q12),
+            self.l2 * np.sin(q12),
+        )
 
     def determinant(self, q: FloatArray) -> FloatArray:
         """det J (N,) [m^2] at q (N, 2) [rad]."""
@@ -105,7 +112,8 @@ class Planar2R:
             np.sqrt(np.maximum((outer - r) * (outer + r), 0.0)),
             np.sqrt(np.maximum((r - inner) * (r + inner), 0.0)),
         )
-        elbow = np.where(in_reach, q2, np.nan)[:, None] * np.array([1.0, -1.0])
-        tool = np.arctan2(x[:, 1], x[:, 0])[:, None]
-        q1 = tool - np.arctan2(self.l2 * np.sin(elbow), self.l1 + self.l2 * np.cos(elbow))
-        return np.stack([q1, elbow], axis=2)
+        q2 = np.where(in_reach, q2, np.nan)
+        tool = np.arctan2(x[:, 1], x[:, 0])
+        ahead = np.arctan2(self.l2 * np.sin(q2), self.l1 + self.l2 * np.cos(q2))
+        branches = np.array(((tool - ahead, q2), (tool + ahead, -q2)))
+        return branches.transpose(2, 0, 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, JumpThreshold
@@ -221,7 +222,11 @@ class StrictIKNode(GuardedLifecycleNode):
         )
 
     def _publish(self, ik: StrictIK, table: ResultTable, header: Header) -> None:
-        self._result.publish(result_to_msg(table, header))
+        result, command = result_to_msg(table, header), self._command_for(ik, table, header)
+        # Right after each other: whoever waits for both is woken once.
+        self._result.publish(result)
+        if command is not None:
+            self._command.publish(command)
         served = table.served
         if not served.all():
             first = int((~served).argmax())
@@ -229,17 +234,22 @@ class StrictIKNode(GuardedLifecycleNode):
                 f"{int((~served).sum())} of {len(table)} rows rejected, first: "
                 f"{explain(ik, table, first)}"
             )
+
+    def _command_for(self, ik: StrictIK, table: ResultTable, header: Header) -> Any:
+        """The command a table leads to, None where nothing may be executed."""
+        served = int(np.count_nonzero(table.served))
         if self._paused:
-            self._health.count("commands_paused", int(served.sum()))
-            return
+            self._health.count("commands_paused", served)
+            return None
         command = COMMAND_TYPES[self._settings["command_type"]]
         positions = ik.waypoints(table) if command.in_sequence else ik.commands(table)
         if command.single and len(table) > 1:
             positions = positions[:0]
-        self._health.count("commands_withheld", int(served.sum()) - len(positions))
-        if len(positions):
-            form = CommandFormat(ik.deployment.joint_names, ik.policy.step_duration)
-            self._command.publish(command.write(positions, form, header))
+        self._health.count("commands_withheld", served - len(positions))
+        if not len(positions):
+            return None
+        form = CommandFormat(ik.deployment.joint_names, ik.policy.step_duration)
+        return command.write(positions, form, header)
 
     # Services and parameters
 

@@ -74,8 +74,8 @@ class StrictIK:
 
     def commands(self, table: ResultTable) -> FloatArray:
         """Absolute joint positions (M, n) [rad] of the M rows that are served, in row order."""
-        rows = table.rows[table.served]
-        return self.absolute(rows["in"], rows["resolved"])
+        served = table.served
+        return self.absolute(table["in"][served], table["resolved"][served])
 
     def absolute(self, inputs: FloatArray, answers: FloatArray) -> FloatArray:
         """Joint positions (N, n) [rad] that answers (N, n) mean for input rows (N, F)."""
@@ -89,8 +89,8 @@ class StrictIK:
         """
         served = table.served
         leading = len(served) if served.all() else int(np.argmin(served))
-        commands = self.commands(ResultTable(self.layout, table.rows[:leading]))
-        steps = np.diff(commands, axis=0)
+        commands = self.absolute(table["in"][:leading], table["resolved"][:leading])
+        steps = commands[1:] - commands[:-1]
         jumps = ~step_within(self._arm.limits, steps, self.policy.step_duration)
         return commands[: int(np.argmax(jumps)) + 1] if jumps.any() else commands
 
@@ -103,14 +103,16 @@ class StrictIK:
                 found=inputs.shape,
                 expected=("N", width),
             )
-        return np.asarray(inputs, dtype=np.float64)
+        # Column by column in memory, as all checks go along the columns.
+        return np.asarray(inputs, dtype=np.float64, order="F")
 
     def _solve_batch(self, rows: FloatArray) -> NDArray[Any]:
         with np.errstate(over="ignore", invalid="ignore"):
             # A number the model's dtype can not hold is as bad as an infinity.
-            usable = np.isfinite(rows.astype(self._model_dtype, copy=False)).all(axis=1)
-            if usable.all():
+            finite = np.isfinite(rows.astype(self._model_dtype, copy=False))
+            if finite.all():
                 return self._serve(rows)
+            usable = finite.all(axis=1)
             result = self.layout.refused(rows, Reason.BAD_INPUT)
             result[usable] = self._serve(rows[usable])
             return result
@@ -119,7 +121,7 @@ class StrictIK:
         """The result of rows that are finite."""
         try:
             strict, q_abs = self.bundle.decode(rows)
-            decoded = strict.decoded.reshape(len(rows), len(self.layout.outputs))
+            decoded = strict.decoded.astype(np.float64).reshape(len(rows), len(self.layout.outputs))
         except (ZeroProofError, ValueError):
             return self.layout.refused(rows, Reason.RUNTIME_ERROR)
         result = np.zeros(len(rows), dtype=self.layout.dtype)
@@ -135,7 +137,7 @@ class StrictIK:
         tool, J = self._arm.forward_and_jacobian(q)
         for index, axis in enumerate(self._arm.task_axes):
             result[axis] = tool[:, index]
-        self._resolve(result, q, task, J, bottom, gap)
+        self._resolve(result, q, task, J, decoded, bottom, gap)
         return result
 
     def _resolve(
@@ -144,11 +146,12 @@ class StrictIK:
         q: FloatArray,
         task: FloatArray,
         J: FloatArray,
+        decoded: FloatArray,
         bottom: BoolArray,
         gap: BoolArray,
     ) -> None:
         """Fill resolved, residual, source and reason: the model's answers first, then the rest."""
-        policy, decoded = self.policy, result["decoded"]
+        policy = self.policy
         if self._is_delta:
             residual = differential_residual(J, decoded, task)
             accurate = residual <= policy.residual_tolerance
@@ -163,24 +166,24 @@ class StrictIK:
             return
         result["residual"] = _defined(residual, offered)
         result["resolved"] = np.where(served[:, None], decoded, np.nan)
-        result["source"] = np.where(served, Source.MODEL, Source.NONE)
-        result["reason"] = np.select(
-            [bottom, gap & ~offered, served, ~accurate],
-            [Reason.BOTTOM, Reason.GAP, Reason.OK, Reason.RESIDUAL],
-            Reason.LIMIT,
-        )
+        result["source"][served] = Source.MODEL
+        # from the weakest reason to the strongest
+        reason = result["reason"]
+        reason[:] = Reason.LIMIT
+        reason[~accurate] = Reason.RESIDUAL
+        reason[served] = Reason.OK
+        reason[gap & ~offered] = Reason.GAP
+        reason[bottom] = Reason.BOTTOM
         routed = offered & ~served
         if policy.bottom_policy == "fallback":
             routed |= bottom
         if policy.gap_policy == "fallback":
             routed |= gap
         if routed.any():
-            self._fall_back(result, routed, q[routed], task[routed])
+            result[routed] = self._fall_back(result[routed], q[routed], task[routed])
 
-    def _fall_back(
-        self, result: NDArray[Any], routed: BoolArray, q: FloatArray, task: FloatArray
-    ) -> None:
-        """Let the solver answer the routed rows, of which q and task are already taken."""
+    def _fall_back(self, result: NDArray[Any], q: FloatArray, task: FloatArray) -> NDArray[Any]:
+        """The rows as the solver answers them."""
         policy = self.policy
         try:
             if self._is_delta:
@@ -192,15 +195,14 @@ class StrictIK:
                 residual = position_residual(self._arm, answer, task)
                 accurate = residual <= policy.position_tolerance
         except np.linalg.LinAlgError:
-            result["reason"][routed] = Reason.FALLBACK_FAILED
-            return
+            result["reason"] = Reason.FALLBACK_FAILED
+            return result
         served = accurate & self._allowed(q, answer)
-        result["residual"][routed] = _defined(residual, True)
-        result["resolved"][routed] = np.where(served[:, None], answer, np.nan)
-        result["source"][routed] = np.where(served, Source.ANALYTIC, Source.NONE)
-        result["reason"][routed] = np.where(
-            served, result["reason"][routed], Reason.FALLBACK_FAILED
-        )
+        result["residual"] = _defined(residual, True)
+        result["resolved"] = np.where(served[:, None], answer, np.nan)
+        result["source"][served] = Source.ANALYTIC
+        result["reason"][~served] = Reason.FALLBACK_FAILED
+        return result
 
     def _allowed(self, q: FloatArray, answer: FloatArray) -> BoolArray:
         """(N,) whether answers from joints q (N, n) [rad] keep position and step limits."""

@@ -146,4 +146,5 @@ class ResultTable:
     @property
     def served(self) -> NDArray[np.bool_]:
         """(N,) which rows have an answer that may be used."""
-        return np.asarray(self.rows["source"] != Source.NONE)
+        # Source.NONE is 0
+        return np.asarray(self.rows["source"].astype(bool))

@@ -19,7 +19,7 @@ def differential_residual(J: FloatArray, dq: FloatArray, dx: FloatArray) -> Floa
         dq: (N, n) joint steps [rad].
         dx: (N, m) wanted steps of the tool in the base frame [m].
     """
-    moved = (J @ dq[:, :, None])[:, :, 0]
+    moved = np.einsum("nij,nj->ni", J, dq)
     return np.asarray(_length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP))
 
 
