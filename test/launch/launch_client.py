@@ -9,6 +9,7 @@ from typing import Any
 
 import rclpy
 from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_testing.actions import ReadyToTest
@@ -16,8 +17,6 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-
-from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("zeroproof_ros"))
 BUNDLE = SHARE / "config" / "bundles" / "planar_2r"

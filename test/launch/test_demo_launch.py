@@ -9,10 +9,10 @@ pytest.importorskip("launch_testing", reason="launch_testing comes with ROS, not
 
 import launch_testing
 import numpy as np
+from launch import LaunchDescription
 from launch_client import LaunchClient, description
 from sensor_msgs.msg import PointCloud2
 
-from launch import LaunchDescription
 from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.pipeline import Source
 

@@ -9,11 +9,11 @@ pytest.importorskip("launch_testing", reason="launch_testing comes with ROS, not
 
 import launch_testing
 import numpy as np
+from launch import LaunchDescription
 from launch_client import BUNDLE, LaunchClient, description
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64MultiArray, Header
 
-from launch import LaunchDescription
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.messages.rates import rates_from_msg
 from zeroproof_ros.messages.results import result_to_msg

@@ -9,12 +9,12 @@ pytest.importorskip("launch_testing", reason="launch_testing comes with ROS, not
 
 import launch_testing
 from diagnostic_msgs.msg import DiagnosticStatus
+from launch import LaunchDescription
 from launch_client import BUNDLE, LaunchClient, description
 from sensor_msgs.msg import JointState, PointCloud2
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from launch import LaunchDescription
 from zeroproof_ros.messages.diagnostics import values_from_msg
 from zeroproof_ros.messages.rates import rates_from_msg
 from zeroproof_ros.messages.results import result_from_msg
