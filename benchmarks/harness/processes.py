@@ -27,7 +27,7 @@ class Process:
         self.name = " ".join(arguments[:2])
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by end()
         # From the folder of the benchmarks, so that -m finds their modules too.
-        self._process = subprocess.Popen(  # noqa: S603 -- our own commands
+        self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=Path(__file__).parents[1],
             stdout=self._log,
