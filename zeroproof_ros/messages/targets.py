@@ -144,8 +144,8 @@ def _check_names(names: Sequence[str], features: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     raise FeatureNamesError(
         f"the names are {', '.join(names) or 'none'}; missing: "
-        f"{', '.join(set(features) - set(names)) or 'none'}; unknown: "
-        f"{', '.join(set(names) - set(features)) or 'none'}; given twice: "
+        f"{', '.join(sorted(set(features) - set(names))) or 'none'}; unknown: "
+        f"{', '.join(sorted(set(names) - set(features))) or 'none'}; given twice: "
         f"{', '.join(twice) or 'none'}; expected exactly {', '.join(features)} in any order",
         found=tuple(names),
         expected=tuple(features),

@@ -74,11 +74,11 @@ class RateMonitor:
     _slices: deque[tuple[int, RowCounts]] = field(
         default_factory=lambda: deque(maxlen=SLICES + 1), init=False
     )
-    _started: float | None = field(default=None, init=False)
+    _started: float = field(default=0.0, init=False)
 
     def update(self, counts: RowCounts, now: float) -> None:
-        """Add counts at a time `now` [s] that never runs backwards."""
-        if self._started is None:
+        """Add counts at a time `now` [s] that never runs backwards; 0 before the clock starts."""
+        if not self._started:
             self._started = now
         self._total += counts
         index = self._slice(now)
@@ -88,12 +88,12 @@ class RateMonitor:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._total, self._started = RowCounts(), None
+        self._total, self._started = RowCounts(), 0.0
         self._slices.clear()
 
     def rates(self, now: float) -> dict[str, Rates]:
         """Rates over everything ("all") and over the sliding window ("window") before `now` [s]."""
-        elapsed = 0.0 if self._started is None else now - self._started
+        elapsed = now - self._started if self._started else 0.0
         oldest = self._slice(now) - SLICES
         recent = sum((c for index, c in self._slices if index > oldest), RowCounts())
         return {

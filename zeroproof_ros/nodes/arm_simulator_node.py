@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from zeroproof_ros.bundle import OutputKind, read_deployment
-from zeroproof_ros.errors import DeploymentError, MessageRefusedError
+from zeroproof_ros.errors import ConfigError, DeploymentError, MessageRefusedError
 from zeroproof_ros.kinematics import AnalyticSolver, Planar2R
 from zeroproof_ros.kinematics.singular_path import singular_path
 from zeroproof_ros.messages.commands import COMMAND_TYPES
@@ -62,6 +62,8 @@ class ArmSimulatorNode(Node):
         super().__init__("arm_simulator_node")
         declare(self, PARAMETERS)
         settings = values(self, PARAMETERS)
+        if not settings["deployment_file"]:
+            raise ConfigError("parameter deployment_file is empty, expected the file of a robot")
         path = Path(settings["deployment_file"])
         self._deployment = read_deployment(path)
         arm = self._deployment.arm

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import JumpThreshold
+from rclpy.clock import Clock, JumpThreshold
+from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -21,7 +22,7 @@ from zeroproof_ros.errors import MessageRefusedError
 from zeroproof_ros.messages.diagnostics import OK, WARN, status_to_msg
 from zeroproof_ros.messages.rates import rates_to_msg
 from zeroproof_ros.messages.results import result_from_msg
-from zeroproof_ros.monitor import EventLog, RateMonitor, Rates, count_rows
+from zeroproof_ros.monitor import EventLog, RateMonitor, Rates, count_rows, event_line
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.parameters import ParameterSpec, declare, values
 from zeroproof_ros.nodes.process import run_node
@@ -64,7 +65,8 @@ class MonitorNode(Node):
         self._monitor = RateMonitor(self._settings["window"])
         file = self._settings["event_file"]
         self._events = EventLog(Path(file) if file else None)
-        self._level, self._unreadable, self._incompatible = OK, 0, 0
+        self._level, self._incompatible = OK, 0
+        self._unreadable = self._unreadable_reported = 0
         self._rates = self.create_publisher(
             Float64MultiArray, "~/rates", qos.OUTPUT, qos_overriding_options=qos.overridable()
         )
@@ -79,7 +81,9 @@ class MonitorNode(Node):
         )
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/export_state", self._on_export)
-        self.create_timer(1.0 / self._settings["rate"], self._on_timer)
+        # a clock that waits for /clock or stands still must not silence the diagnostics
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / self._settings["rate"], self._on_timer, clock=steady)
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None,
@@ -123,11 +127,17 @@ class MonitorNode(Node):
 
     def _judge(self, rates: Rates) -> tuple[int, str]:
         settings = self._settings
-        if not rates.rows:
-            return OK, f"no rows in the last {settings['window']:g} s"
+        unreadable = self._unreadable - self._unreadable_reported
+        self._unreadable_reported = self._unreadable
+        # without rows the rates are NaN, of which nothing is complained
         complaints = [
             text
             for text, broken in (
+                (f"{unreadable} results since the last report are unreadable", unreadable > 0),
+                (
+                    f"{self._incompatible} result publishers have incompatible QoS, nothing comes",
+                    self._incompatible > 0,
+                ),
                 (
                     f"coverage {rates.coverage:.4f} is below {settings['coverage_min']:g}",
                     rates.coverage < settings["coverage_min"],
@@ -145,10 +155,13 @@ class MonitorNode(Node):
         ]
         if complaints:
             return WARN, "; ".join(complaints)
+        if not rates.rows:
+            return OK, f"no rows in the last {settings['window']:g} s"
         return OK, f"coverage {rates.coverage:.4f}, gap rate {rates.gap_rate:.4f}"
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._monitor.reset()
+        self._incompatible = self._unreadable = self._unreadable_reported = 0
         self._event("reset")
         response.success, response.message = True, "counts are 0"
         return response
@@ -174,7 +187,13 @@ class MonitorNode(Node):
         )
 
     def _event(self, event: str, **content: object) -> str:
-        return self._events.write(event, self.get_clock().now().nanoseconds, **content)
+        line = event_line(event, self.get_clock().now().nanoseconds, **content)
+        try:
+            self._events.append(line)
+        except OSError as error:
+            # a full disk must not end the monitor
+            self.get_logger().error(f"event {event} is lost: {error}", throttle_duration_sec=1.0)
+        return line
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9

@@ -14,6 +14,14 @@ from rclpy.node import Node
 
 from zeroproof_ros.errors import ZeroProofError
 
+# Wrong parameters; rclpy says RuntimeError of arguments and QoS overrides that it can not read.
+START_ERRORS = (
+    ZeroProofError,
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    RuntimeError,
+)
+
 
 def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> int:
     """Create a node, spin it until SIGINT or SIGTERM, and clean up.
@@ -25,27 +33,27 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     # where Python's own would raise KeyboardInterrupt. Ctrl-C under `ros2 launch` sends SIGINT
     # twice, and the second would hit the clean-up.
     signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init(args=None if args is None else list(args))
+    initialised = False
     try:
+        rclpy.init(args=None if args is None else list(args))
+        initialised = True
         node = create()
-    except (
-        ZeroProofError,
-        InvalidParameterTypeException,
-        InvalidParameterValueException,
-    ) as error:
+    except START_ERRORS as error:
+        if initialised and not rclpy.utilities.ok():
+            return 0  # the signal came while the node was made
         print(f"can not start: {error}", file=sys.stderr)
         rclpy.utilities.try_shutdown()
         return 1
-    except Exception:
-        if rclpy.utilities.ok():
-            raise
-        return 0  # the signal came while the node was made
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()
     except ExternalShutdownException:
         pass
+    except RuntimeError:
+        # a signal may end the context while a callback publishes
+        if rclpy.utilities.ok():
+            raise
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import JumpThreshold
+from rclpy.clock import Clock, JumpThreshold
+from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -20,7 +21,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from zeroproof_ros.bundle import load_bundle, read_deployment
-from zeroproof_ros.errors import ConfigError, MessageRefusedError, ZeroProofError
+from zeroproof_ros.errors import ConfigError, MessageRefusedError
 from zeroproof_ros.messages.commands import COMMAND_TYPES, CommandFormat
 from zeroproof_ros.messages.info import info_to_msg
 from zeroproof_ros.messages.results import result_to_msg
@@ -64,7 +65,9 @@ class StrictIKNode(GuardedLifecycleNode):
         self._health = Health(self.get_name(), self._publish_status)
         self.create_service(Trigger, "~/reload", self._on_reload)
         self.create_service(SetBool, "~/pause", self._on_pause)
-        self.create_timer(1.0, self._on_second)
+        # a clock that waits for /clock or stands still must not silence the diagnostics
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._on_second, clock=steady)
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None,
@@ -73,10 +76,9 @@ class StrictIKNode(GuardedLifecycleNode):
             ),
             post_callback=self._on_clock_jump,
         )
-        if self._settings["autostart"]:
-            self.trigger_configure()
-            if self._ik is not None:
-                self.trigger_activate()
+        success = TransitionCallbackReturn.SUCCESS
+        if self._settings["autostart"] and self.trigger_configure() is success:
+            self.trigger_activate()
 
     # Lifecycle
 
@@ -110,9 +112,15 @@ class StrictIKNode(GuardedLifecycleNode):
         self._settings = values(self, PARAMETERS)
         try:
             self._ik = self._load()
-        except ZeroProofError as error:
+            self._make_topics()
+        except Exception as error:
+            self._release()
             self._health.failed(f"configure failed: {error}")
             raise
+        self._health.serves(self._ik)
+        self._publish_info(self._ik)
+
+    def _make_topics(self) -> None:
         target, _ = TARGET_TYPES[self._settings["target_type"]]
         command = COMMAND_TYPES[self._settings["command_type"]].message
         self._result = self._make_publisher(PointCloud2, "~/result")
@@ -126,8 +134,6 @@ class StrictIKNode(GuardedLifecycleNode):
             qos_overriding_options=qos.overridable(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
         )
-        self._health.serves(self._ik)
-        self._publish_info(self._ik)
 
     def _make_publisher(self, message: type, topic: str) -> Any:
         return self.create_lifecycle_publisher(
@@ -143,8 +149,9 @@ class StrictIKNode(GuardedLifecycleNode):
         self._health.serves(None)
         if self._target is not None:
             self.destroy_subscription(self._target)
-            self.destroy_lifecycle_publisher(self._result)
-            self.destroy_lifecycle_publisher(self._command)
+        for publisher in (self._result, self._command):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
         self._target = self._result = self._command = None
 
     def _load(self) -> StrictIK:
@@ -166,7 +173,9 @@ class StrictIKNode(GuardedLifecycleNode):
     def _on_target(self, message: Any, info: Mapping[str, int]) -> None:
         started = time.monotonic_ns()
         # The middleware stamps arrival on the system clock, which message stamps need not follow.
-        waited = max(0, time.time_ns() - info["received_timestamp"])
+        # One that does not say when leaves 0.
+        now = time.time_ns()
+        waited = max(0, now - (info["received_timestamp"] or now))
         try:
             self._answer(message, started, waited)
         except MessageRefusedError as error:

@@ -1,0 +1,43 @@
+"""The demo, as a newcomer runs it, but shorter."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="starts ROS nodes")
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_demo_leads_the_arm_through_a_singularity(tmp_path: Path) -> None:
+    # from a quarter of a lap before the folded pose it takes 1.9 s to reach it
+    done = subprocess.run(
+        [sys.executable, "-m", "zeroproof_ros", "demo", "--duration", "4", "--out", str(tmp_path)],
+        env={**os.environ, "ROS_DOMAIN_ID": str(201 + os.getpid() % 30), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary["non_finite_commands"] == 0
+    assert summary["served_model"] > 0
+    assert summary["served_analytic"] > 0
+    assert summary["folded_passes"] >= 1
+    assert summary["rows"] == sum(
+        summary[key] for key in ("served_model", "served_analytic", "rejected")
+    )
+    assert np.isfinite(list(summary.values())).all()
+    assert (tmp_path / "path.png").read_bytes().startswith(b"\x89PNG")
+    for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines():
+        assert json.loads(line)["schema_name"] == "zeroproof_ros_event"
