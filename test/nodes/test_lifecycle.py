@@ -113,9 +113,7 @@ def test_shutdown_from_every_state(serve: Serve, by_label: bool) -> None:
         )
 
 
-def test_a_configure_that_fails_says_why_and_can_be_put_right(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_a_configure_that_fails_says_why_and_can_be_put_right(serve: Serve, tmp_path: Path) -> None:
     node = serve(bundle_dir="", settle=False)
 
     def failure() -> str:
