@@ -77,7 +77,7 @@ class Server:
         target, self._write = WRITE[topics.target_type]
         self._target = client.node.create_publisher(target, f"{node}/target", qos.reliable(1))
         self._subscriptions = [
-            client.node.create_subscription(message, f"{node}/{topic}", callback, qos.OUTPUT)
+            client.node.create_subscription(message, f"{node}/{topic}", callback, qos.output())
             for message, topic, callback in (
                 (PointCloud2, "result", self._on_result),
                 (COMMAND_TYPES[topics.command_type].message, "command", self._on_command),

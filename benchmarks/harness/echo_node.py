@@ -30,7 +30,7 @@ class EchoNode(Node):
         super().__init__("echo_node")
         self._answers = []
         for topic, (name, path) in answers.items():
-            publisher = self.create_publisher(_message(name), f"~/{topic}", qos.OUTPUT)
+            publisher = self.create_publisher(_message(name), f"~/{topic}", qos.output())
             message = deserialize_message(path.read_bytes(), _message(name))
             self._answers.append((publisher, message))
         self.create_subscription(_message(target), "~/target", self._on_target, qos.reliable(1))

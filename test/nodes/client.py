@@ -35,6 +35,7 @@ class Client:
         )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._services: dict[str, Any] = {}
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -69,11 +70,14 @@ class Client:
 
     def call(self, service: type, name: str, **fields: Any) -> Any:
         """The response of a service."""
-        client = self.node.create_client(service, name)
-        try:
-            self.wait(client.service_is_ready, f"service {name}")
-            future = client.call_async(service.Request(**fields))
-            self.wait(future.done, f"the response of {name}")
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+        future = self.request(service, name, **fields)
+        self.wait(future.done, f"the response of {name}")
+        return future.result()
+
+    def request(self, service: type, name: str, **fields: Any) -> Any:
+        """The future response of a service."""
+        if name not in self._services:
+            self._services[name] = self.node.create_client(service, name)
+        client = self._services[name]
+        self.wait(client.service_is_ready, f"service {name}")
+        return client.call_async(service.Request(**fields))

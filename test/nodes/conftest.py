@@ -35,7 +35,7 @@ def domain() -> Iterator[int]:
         yield domain
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(domain: int) -> Iterator[Client]:
     client = Client(domain)
     yield client

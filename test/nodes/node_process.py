@@ -53,7 +53,7 @@ class NodeProcess:
     Args:
         module: the module in `zeroproof_ros.nodes`.
         parameters: given by `-p`.
-        arguments: more arguments after `--ros-args`.
+        arguments: more arguments after `--ros-args`; what comes later wins.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class NodeProcess:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", f"zeroproof_ros.nodes.{module}"),
-                    *("--ros-args", *options, *arguments),
+                    *("--ros-args", *arguments, *options),
                 ],
                 env=dict(env),
                 stdout=file,

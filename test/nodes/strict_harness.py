@@ -13,8 +13,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from node_process import ROOT, NodeProcess, Start
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.parameter import Parameter, parameter_value_to_python
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
@@ -71,6 +71,7 @@ class StrictHarness:
         self, client: Client, process: NodeProcess, name: str, parameters: Mapping[str, Any]
     ) -> None:
         self.client, self.process, self.name = client, process, name
+        self.simulated_time = parameters.get("use_sim_time", False)
         self.target_type = parameters.get("target_type", "joint_state")
         command = COMMAND_TYPES[parameters.get("command_type", "joint_trajectory")]
         self._read_command = command.read
@@ -82,7 +83,7 @@ class StrictHarness:
         self.publisher = client.node.create_publisher(
             TARGET_TYPES[self.target_type][0], f"/{name}/target", qos.reliable(1000)
         )
-        self._status_stamp = Time()
+        self.status_stamp = Time()
         self._marks = 0
         self._counts: dict[str, int] = {}
 
@@ -90,7 +91,7 @@ class StrictHarness:
         for status in message.status:
             if status.name == f"{self.name}: inference":
                 self.statuses.append(status)
-                self._status_stamp = message.header.stamp
+                self.status_stamp = message.header.stamp
 
     # Targets
 
@@ -167,8 +168,12 @@ class StrictHarness:
 
     def recount(self) -> None:
         """Take the counts of a report from now on as the ones that `expect` starts from."""
-        now = time.time()
-        self.wait(lambda: seconds(self._status_stamp) > now, "a report on /diagnostics")
+        if self.simulated_time:
+            seen = len(self.statuses)
+            self.wait(lambda: len(self.statuses) >= seen + 2, "two reports on /diagnostics")
+        else:
+            now = time.time()
+            self.wait(lambda: seconds(self.status_stamp) > now, "a report on /diagnostics")
         self._counts = self.counts()
 
     def expect(self, **rises: int) -> DiagnosticStatus:
@@ -193,6 +198,13 @@ class StrictHarness:
             SetParameters, f"/{self.name}/set_parameters", parameters=messages
         )
         return response.results[0]
+
+    def get(self, *names: str) -> list[Any]:
+        """The values of parameters."""
+        response = self.client.call(
+            GetParameters, f"/{self.name}/get_parameters", names=list(names)
+        )
+        return [parameter_value_to_python(value) for value in response.values]
 
     def reload(self) -> Any:
         return self.client.call(Trigger, f"/{self.name}/reload")
@@ -221,8 +233,10 @@ class Serve:
     def __init__(self, start: Start, client: Client, names: Iterator[int]) -> None:
         self._start, self._client, self._names = start, client, names
 
-    def __call__(self, *arguments: str, settle: bool = True, **parameters: Any) -> StrictHarness:
-        name = f"strict_{next(self._names)}"
+    def __call__(
+        self, *arguments: str, settle: bool = True, name: str = "", **parameters: Any
+    ) -> StrictHarness:
+        name = name or f"strict_{next(self._names)}"
         parameters = {"bundle_dir": str(BUNDLE), "target_depth": 100, **parameters}
         process = self._start("strict_ik_node", "-r", f"__node:={name}", *arguments, **parameters)
         harness = StrictHarness(self._client, process, name, parameters)

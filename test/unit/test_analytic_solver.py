@@ -180,6 +180,15 @@ def test_rows_that_are_not_finite_harm_no_other_row() -> None:
     np.testing.assert_array_equal(dq[0], dq[3])
 
 
+@pytest.mark.parametrize("turns", [1e8, 2.96785371e16, 1e22, 1e300])
+def test_a_row_of_uncounted_turns_harms_no_other_row(turns: float) -> None:
+    # q1 + q2 rounds to q1 there, so J is exactly singular although q2 is not.
+    arm = Planar2R([1.0, 0.8], HALF_TURN)
+    q, dx = np.array([[turns, 1.0], [0.1, 0.5], [turns, 0.0]]), np.full((3, 2), 0.01)
+    dq = AnalyticSolver(arm).step(q, dx, STEP)
+    np.testing.assert_allclose(dq[1:2], AnalyticSolver(arm).step(q[1:2], dx[1:2], STEP))
+
+
 def test_no_rows_need_no_steps() -> None:
     arm = Planar2R([1.0, 0.8], HALF_TURN)
     none = np.empty((0, 2))

@@ -20,8 +20,6 @@ from zeroproof_ros.runtimes import TensorSpec
 from zeroproof_ros.runtimes.onnx import CPU, CUDA, OnnxRuntime
 
 IDENTITY = "copy = Identity(input_0)"
-COPY = "float[batch, 4] copy"
-GatherModel = Callable[..., OnnxRuntime]
 
 without_cuda = pytest.mark.skipif(
     CUDA in onnxruntime.get_available_providers(), reason="this ONNX Runtime has CUDA"

@@ -115,6 +115,12 @@ def test_a_solver_that_fails_costs_only_the_rows_it_was_given(
     assert np.isinf(table["residual"][1::2]).all()
 
 
+def test_a_row_of_uncounted_turns_costs_only_itself(shipped_bundle: Bundle) -> None:
+    rows = np.array([[2.96785371e16, 1.0, 0.0, 0.0], STRETCHED_IN, GAP])
+    table = StrictIK(shipped_bundle).solve(rows)
+    assert table["source"].tolist() == [Source.NONE, Source.ANALYTIC, Source.ANALYTIC]
+
+
 @pytest.mark.parametrize("reason", [Reason.STALE, Reason.BAD_INPUT, Reason.RUNTIME_ERROR])
 def test_a_caller_may_refuse_rows_for_its_own_reason(
     shipped_bundle: Bundle, reason: Reason

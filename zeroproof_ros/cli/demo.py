@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,6 @@ STARTUP_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 10.0
 # A tool this near to a singular circle [m] counts as on it.
 ON_CIRCLE = 1e-3
-
-Processes = Mapping[str, "subprocess.Popen[bytes]"]
 
 
 class DemoError(ZeroProofError):
@@ -63,13 +60,20 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(config / "bundles" / "planar_2r")
     deployment = read_deployment(config / "robots" / "planar_2r.yaml")
     options.out.mkdir(parents=True, exist_ok=True)
-    with DemoObserver() as observer, _nodes(config, options.out) as processes:
-        _wait_for_first_command(observer, processes)
+    (options.out / "events.jsonl").unlink(missing_ok=True)
+    with DemoObserver() as observer, _Processes(options.out) as processes:
+        commands = _commands(config, options.out)
+        # The simulator comes last, so that nobody misses the first row.
+        for name in ("strict_ik_node", "monitor_node"):
+            processes.start(name, commands[name])
+        _spin_until(observer, processes, observer.connected, "the nodes to be discovered")
+        processes.start("arm_simulator_node", commands["arm_simulator_node"])
+        _spin_until(observer, processes, lambda: bool(observer.commands), "a command")
         with live_view(bundle, options.duration) as refresh:
             started = time.monotonic()
             while (elapsed := time.monotonic() - started) < options.duration:
                 observer.spin(0.1)
-                _check_alive(processes)
+                processes.check_alive()
                 refresh(elapsed, observer.tables, observer.rates)
     rows = np.concatenate(observer.tables)
     summary = {
@@ -127,7 +131,7 @@ def _visits(there: NDArray[np.bool_]) -> int:
 
 
 def _commands(config: Path, out: Path) -> dict[str, list[str]]:
-    """The command line of each node; in words: parameters, then topics."""
+    """The command line of each node: its parameters and topics."""
     arguments = {
         "strict_ik_node": ["-p", f"bundle_dir:={config / 'bundles' / 'planar_2r'}"],
         "monitor_node": [
@@ -147,20 +151,35 @@ def _commands(config: Path, out: Path) -> dict[str, list[str]]:
     }
 
 
-@contextmanager
-def _nodes(config: Path, out: Path) -> Iterator[Processes]:
-    """The three nodes as processes, ended by SIGINT; their output goes to files in `out`."""
-    (out / "events.jsonl").unlink(missing_ok=True)
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        for name, command in _commands(config, out).items():
-            with (out / f"{name}.log").open("wb") as log:
-                processes[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
-        yield processes
-    finally:
-        codes = {name: _end(process) for name, process in processes.items()}
-    if any(codes.values()):
-        raise DemoError(f"the nodes ended with codes {codes}, expected 0; see the logs in {out}")
+class _Processes:
+    """The nodes as processes, ended by SIGINT; their output goes to files in a folder."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, command: list[str]) -> None:
+        with (self._out / f"{name}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+
+    def check_alive(self) -> None:
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise DemoError(
+                    f"{name} ended with code {process.returncode}; see {self._log(name)}"
+                )
+
+    def __enter__(self) -> _Processes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        codes = {name: _end(process) for name, process in self._running.items()}
+        bad = [name for name, code in codes.items() if code]
+        if bad and kind is None:
+            raise DemoError(f"{bad[0]} ended with code {codes[bad[0]]}; see {self._log(bad[0])}")
+
+    def _log(self, name: str) -> Path:
+        return self._out / f"{name}.log"
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
@@ -172,17 +191,12 @@ def _end(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def _wait_for_first_command(observer: DemoObserver, processes: Processes) -> None:
+def _spin_until(
+    observer: DemoObserver, processes: _Processes, condition: Callable[[], bool], awaited: str
+) -> None:
     deadline = time.monotonic() + STARTUP_TIMEOUT
-    while not observer.commands:
+    while not condition():
         observer.spin(0.1)
-        _check_alive(processes)
+        processes.check_alive()
         if time.monotonic() > deadline:
-            raise DemoError(f"no command within {STARTUP_TIMEOUT:g} s; see the logs of the nodes")
-    observer.clear()
-
-
-def _check_alive(processes: Processes) -> None:
-    for name, process in processes.items():
-        if process.poll() is not None:
-            raise DemoError(f"{name} ended with code {process.returncode}; see its log")
+            raise DemoError(f"waited {STARTUP_TIMEOUT:g} s in vain for {awaited}")

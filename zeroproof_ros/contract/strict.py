@@ -178,15 +178,15 @@ def _as_shape(xp: Any, mask: Array, like: Array) -> Array:
 def _namespace(P: Array, Q: Array) -> Any:
     if isinstance(P, np.ndarray) and isinstance(Q, np.ndarray):
         return np
-    # Not needed on a robot, where every array is numpy's.
-    from array_api_compat import array_namespace, is_array_api_obj
-
-    if not (is_array_api_obj(P) and is_array_api_obj(Q)):
+    if not (hasattr(P, "dtype") and hasattr(Q, "dtype")):
         raise ArrayError(
             f"P is {type(P).__name__} and Q is {type(Q).__name__}, expected two arrays "
             "(numpy, torch, ...); wrap lists with numpy.asarray",
             found=(type(P), type(Q)),
         )
+    # Not needed on a robot, where every array is numpy's.
+    from array_api_compat import array_namespace
+
     try:
         return array_namespace(P, Q)
     except TypeError as error:

@@ -40,10 +40,12 @@ class AnalyticSolver:
         Returns:
             (N, n) joint steps [rad].
         """
-        w = np.abs(self.arm.determinant(q))
+        x, J = self.arm.forward_and_jacobian(q)
+        # Of J as it was rounded, not of q: at angles of many turns the two differ, and one row
+        # with a singular J would fail the solution of all.
+        w = np.abs(np.linalg.det(J))
         w0 = NEAR_SINGULAR * self.arm.max_determinant
         near = w < w0
-        x, J = self.arm.forward_and_jacobian(q)
         dq = np.empty_like(q)
         far = ~near
         if far.any():

@@ -92,7 +92,7 @@ class ArmSimulatorNode(Node):
         )
         self._target, self._joint_states = (
             self.create_publisher(
-                JointState, topic, qos.OUTPUT, qos_overriding_options=qos.overridable()
+                JointState, topic, qos.output(), qos_overriding_options=qos.overridable()
             )
             for topic in ("target", "joint_states")
         )

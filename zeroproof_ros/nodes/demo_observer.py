@@ -20,6 +20,8 @@ from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.monitor import Rates
 from zeroproof_ros.nodes import qos
 
+RESULT = "strict_ik_node/result"
+
 
 class DemoObserver:
     """Subscribes on creation; `spin` takes in what has come; used as a context manager.
@@ -41,12 +43,14 @@ class DemoObserver:
         self._node = Node("demo_observer")
         # deep enough that a slow terminal loses nothing
         depth = qos.reliable(1000)
-        for message, topic, callback in (
-            (PointCloud2, "strict_ik_node/result", self._on_result),
-            (JointTrajectory, "strict_ik_node/command", self._on_command),
-            (Float64MultiArray, "monitor_node/rates", self._on_rates),
-        ):
+        self._subscriptions = [
             self._node.create_subscription(message, topic, callback, depth)
+            for message, topic, callback in (
+                (PointCloud2, RESULT, self._on_result),
+                (JointTrajectory, "strict_ik_node/command", self._on_command),
+                (Float64MultiArray, "monitor_node/rates", self._on_rates),
+            )
+        ]
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
@@ -64,11 +68,10 @@ class DemoObserver:
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
-    def clear(self) -> None:
-        """Forget the tables and commands of the start-up; non-finite commands stay counted."""
-        self.tables.clear()
-        self.stamps.clear()
-        self.commands = 0
+    def connected(self) -> bool:
+        """Whether the nodes publish to this one, and the monitor reads the results as well."""
+        publishers = all(s.get_publisher_count() for s in self._subscriptions)
+        return publishers and self._node.count_subscribers(RESULT) > 1
 
     def _on_result(self, message: Any) -> None:
         self.tables.append(result_from_msg(message).rows)

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, JumpThreshold
-from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -24,6 +21,7 @@ from zeroproof_ros.messages.rates import rates_to_msg
 from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.monitor import EventLog, RateMonitor, Rates, count_rows, event_line
 from zeroproof_ros.nodes import qos
+from zeroproof_ros.nodes.clocks import every, on_jump
 from zeroproof_ros.nodes.parameters import ParameterSpec, declare, values
 from zeroproof_ros.nodes.process import run_node
 from zeroproof_ros.pipeline import Source
@@ -68,30 +66,21 @@ class MonitorNode(Node):
         self._level, self._incompatible = OK, 0
         self._unreadable = self._unreadable_reported = 0
         self._rates = self.create_publisher(
-            Float64MultiArray, "~/rates", qos.OUTPUT, qos_overriding_options=qos.overridable()
+            Float64MultiArray, "~/rates", qos.output(), qos_overriding_options=qos.overridable()
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
         self.create_subscription(
             PointCloud2,
             "~/result",
             self._on_result,
-            qos.OUTPUT,
+            qos.output(),
             qos_overriding_options=qos.overridable(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
         )
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/export_state", self._on_export)
-        # a clock that waits for /clock or stands still must not silence the diagnostics
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / self._settings["rate"], self._on_timer, clock=steady)
-        self._jumps = self.get_clock().create_jump_callback(
-            JumpThreshold(
-                min_forward=None,
-                min_backward=Duration(nanoseconds=-1),
-                on_clock_change=True,
-            ),
-            post_callback=self._on_clock_jump,
-        )
+        every(self, 1.0 / self._settings["rate"], self._on_timer)
+        self._jumps = on_jump(self, self._on_clock_jump)
         self._event("started")
 
     def _on_result(self, message: Any) -> None:

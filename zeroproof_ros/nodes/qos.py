@@ -27,7 +27,9 @@ def latched() -> QoSProfile:
     return profile
 
 
-OUTPUT = reliable(10)
+def output() -> QoSProfile:
+    """Of everything a node publishes. A new one each time: rclpy writes overrides into it."""
+    return reliable(10)
 
 
 def overridable() -> QoSOverridingOptions:

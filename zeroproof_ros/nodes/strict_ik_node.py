@@ -11,9 +11,6 @@ from typing import Any, cast
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, JumpThreshold
-from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -28,6 +25,7 @@ from zeroproof_ros.messages.info import info_to_msg
 from zeroproof_ros.messages.results import result_to_msg
 from zeroproof_ros.messages.targets import TARGET_TYPES, check_frame
 from zeroproof_ros.nodes import qos
+from zeroproof_ros.nodes.clocks import every, on_jump
 from zeroproof_ros.nodes.health import Health
 from zeroproof_ros.nodes.lifecycle import GuardedLifecycleNode
 from zeroproof_ros.nodes.parameters import declare, values
@@ -62,21 +60,12 @@ class StrictIKNode(GuardedLifecycleNode):
         self._info = self.create_publisher(
             DiagnosticStatus, "~/info", qos.latched(), qos_overriding_options=qos.overridable()
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
         self._health = Health(self.get_name(), self._publish_status)
         self.create_service(Trigger, "~/reload", self._on_reload)
         self.create_service(SetBool, "~/pause", self._on_pause)
-        # a clock that waits for /clock or stands still must not silence the diagnostics
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._on_second, clock=steady)
-        self._jumps = self.get_clock().create_jump_callback(
-            JumpThreshold(
-                min_forward=None,
-                min_backward=Duration(nanoseconds=-1),
-                on_clock_change=True,
-            ),
-            post_callback=self._on_clock_jump,
-        )
+        every(self, 1.0, self._on_second)
+        self._jumps = on_jump(self, self._on_clock_jump)
         success = TransitionCallbackReturn.SUCCESS
         if self._settings["autostart"] and self.trigger_configure() is success:
             self.trigger_activate()
@@ -140,7 +129,7 @@ class StrictIKNode(GuardedLifecycleNode):
         return self.create_lifecycle_publisher(
             message,
             topic,
-            qos.OUTPUT,
+            qos.output(),
             qos_overriding_options=qos.overridable(),
             event_callbacks=PublisherEventCallbacks(incompatible_qos=self._on_incompatible_qos),
         )

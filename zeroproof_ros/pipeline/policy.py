@@ -22,7 +22,8 @@ class Policy:
         residual_tolerance: largest |J dq - dx| / |dx| of a model's joint step. Dimensionless.
         solver_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint step.
             Near a singularity no step of bounded size does all of dx; below 1 every step served
-            ends nearer to where the tool was sent than it began.
+            ends nearer to where the tool was sent than it began (for dx of a micrometre or more,
+            see `verify.SHORTEST_STEP`).
         position_tolerance: largest |FK(q) - x| of a joint position, whoever answered it [m].
         step_duration: the time one commanded step may take [s]. With the velocity limits of the
             arm it gives the largest joint step.
