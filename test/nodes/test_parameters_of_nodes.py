@@ -212,14 +212,14 @@ def test_nodes_start_with_their_files(start: Start, serve: Serve, client: Client
     # -p comes after the file, and wins
     node = serve("--params-file", str(CONFIG / "strict_ik.yaml"), target_depth=10)
     specs = {spec.name: spec.default for spec in strict_ik_parameters.PARAMETERS}
-    assert node.get(*specs) == [*({**specs, "bundle_dir": str(BUNDLE), "target_depth": 10}.values())]
+    assert node.get(*specs) == [
+        *({**specs, "bundle_dir": str(BUNDLE), "target_depth": 10}.values())
+    ]
     client.call(DescribeParameters, "/filed_monitor/describe_parameters", names=["window"])
     assert monitor.running
 
 
-def test_the_files_that_parameters_name_are_read_when_asked(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_the_files_that_parameters_name_are_read_when_asked(serve: Serve, tmp_path: Path) -> None:
     """A robot file with other joint names serves after ~/reload, and a broken one does not."""
     node = serve()
     robot = (CONFIG / "robots" / "planar_2r.yaml").read_text("utf-8")

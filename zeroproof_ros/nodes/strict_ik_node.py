@@ -62,12 +62,12 @@ class StrictIKNode(GuardedLifecycleNode):
             DiagnosticStatus, "~/info", qos.latched(), qos_overriding_options=qos.overridable()
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
-        self._health = Health(self.get_name(), self._publish_status)
+        self._health = Health(self.get_name(), self._publish_status, self._describe_state)
         self.create_service(Trigger, "~/reload", self._on_reload)
         self.create_service(SetBool, "~/pause", self._on_pause)
         # a clock that waits for /clock or stands still must not silence the diagnostics
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._on_second, clock=steady)
+        self.create_timer(1.0, self._health.report, clock=steady)
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None,
@@ -284,9 +284,8 @@ class StrictIKNode(GuardedLifecycleNode):
 
     # What others see
 
-    def _on_second(self) -> None:
-        self._health.state = self.state_label + (", commands paused" if self._paused else "")
-        self._health.report()
+    def _describe_state(self) -> str:
+        return self.state_label + (", commands paused" if self._paused else "")
 
     def _on_clock_jump(self, _: Any) -> None:
         self._health.clock_jumped()
