@@ -162,7 +162,7 @@ def test_rates_are_an_exact_recount_and_reset_forgets(
         "level",
     ]
     for line in monitor.events.read_text().splitlines():
-        event = json.loads(line, parse_constant=lambda constant: pytest.fail(constant))
+        event = json.loads(line, parse_constant=pytest.fail)
         assert event["schema_name"] == "zeroproof_ros_event"
         assert event["schema_version"] == 1
         assert event["stamp_ns"] > 10**18

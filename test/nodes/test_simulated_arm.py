@@ -87,7 +87,7 @@ def test_it_waits_and_follows_within_the_velocity_limits(simulator: Simulator) -
     )
     assert (simulator.q == start).all()
 
-    goal = start + [0.3, -0.2]
+    goal = start + np.array([0.3, -0.2])
     simulator.command(*goal)
     simulator.client.wait(lambda: np.array_equal(simulator.q[-1], goal), "the arm at its goal")
     steps = np.abs(np.diff(simulator.q, axis=0))
