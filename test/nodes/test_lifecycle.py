@@ -60,7 +60,7 @@ def test_two_full_cycles_with_targets_in_every_state(serve: Serve) -> None:
     for _ in range(2):
         assert node.publisher.get_subscription_count() == 0
         assert node.change(CONFIGURE)
-        # configured: topics are there, targets are counted and not answered
+        # topics are there, targets are counted and not answered
         node.wait(node.publisher.get_subscription_count, "~/target")
         node.wait(lambda: node.statuses, "a report")
         before = node.counts()["dropped_inactive"]
