@@ -38,9 +38,15 @@ class Health:
     Args:
         node_name: what the status is called after.
         publish: takes the status.
+        state: what the node is doing, in a few words.
     """
 
-    def __init__(self, node_name: str, publish: Callable[[DiagnosticStatus], None]) -> None:
+    def __init__(
+        self,
+        node_name: str,
+        publish: Callable[[DiagnosticStatus], None],
+        state: Callable[[], str],
+    ) -> None:
         self._name = f"{node_name}: inference"
         self._publish = publish
         self._counts: Counter[str] = Counter(dict.fromkeys((*WORK, *ERRORS, *WARNINGS), 0))
@@ -49,7 +55,7 @@ class Health:
         self._serving: StrictIK | None = None
         self._failure = ""
         self._level = OK
-        self.state = "unconfigured"
+        self._state = state
 
     def serves(self, ik: StrictIK | None) -> None:
         """From now on `ik` answers, None for nobody."""
@@ -96,7 +102,7 @@ class Health:
                 level=self._level,
                 message=message,
                 values={
-                    "state": self.state,
+                    "state": self._state(),
                     "providers": bundle.runtime.providers if bundle else (),
                     "latency_p50_ms": p50 * 1e3,
                     "latency_p99_ms": p99 * 1e3,
@@ -115,7 +121,7 @@ class Health:
             if found:
                 return level, f"since the last report: {', '.join(found)}"
         if self._serving is None:
-            return OK, self.state
+            return OK, self._state()
         return (
             OK,
             f"{self._serving.bundle.id} on {', '.join(self._serving.bundle.runtime.providers)}",
