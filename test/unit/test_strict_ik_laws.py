@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from zeroproof_ros.bundle import Bundle, GraphKind, OutputKind
+from zeroproof_ros.kinematics import AnalyticSolver
+from zeroproof_ros.kinematics.analytic import first_step
 from zeroproof_ros.pipeline import Policy, Reason, ResultTable, Source, StrictIK
 
 FAR = st.floats() | st.sampled_from([np.nan, np.inf, -np.inf, 1e39, 1e200, 3e38, 5e-324, -0.0])
@@ -78,7 +80,13 @@ def residuals(ik: StrictIK, table: ResultTable) -> Any:
     if ik.deployment.output_kind is OutputKind.JOINT_POSITION:
         return np.linalg.norm(tool(answer) - task, axis=1)
     by_model = (rows["source"] == Source.MODEL)[:, None]
-    moved = np.where(by_model, jacobian_times(q, answer), tool(q + answer) - tool(q))
+    # of the solver's motion the whole is checked, its first step is served
+    max_step = ik.deployment.arm.limits.max_step(ik.policy.step_duration)
+    motion = AnalyticSolver(ik.deployment.arm).motion(q, task, max_step)
+    np.testing.assert_array_equal(
+        first_step(motion, max_step)[~by_model[:, 0]], answer[~by_model[:, 0]]
+    )
+    moved = np.where(by_model, jacobian_times(q, answer), tool(q + motion) - tool(q))
     return np.linalg.norm(moved - task, axis=1) / np.maximum(np.linalg.norm(task, axis=1), 1e-6)
 
 

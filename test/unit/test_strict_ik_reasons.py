@@ -106,7 +106,7 @@ def test_a_solver_that_fails_costs_only_the_rows_it_was_given(
     def fail(*_: Any) -> Any:
         raise np.linalg.LinAlgError("singular matrix")
 
-    monkeypatch.setattr(AnalyticSolver, "step", fail)
+    monkeypatch.setattr(AnalyticSolver, "motion", fail)
     table = StrictIK(shipped_bundle).solve(np.array([OK, STRETCHED_IN, OK, GAP]))
     failed = Reason.FALLBACK_FAILED
     assert table["reason"].tolist() == [Reason.OK, failed, Reason.OK, failed]

@@ -20,44 +20,45 @@ DAMPING = 0.05
 
 @dataclass(frozen=True)
 class AnalyticSolver:
-    """Exact inverse kinematics away from singularities, and a bounded step near them.
+    """Exact inverse kinematics where a step allows it, and a way to the target elsewhere.
 
-    A differential solution can not leave an exact singularity along the lost direction: J^T dx is
-    0 there. So near one the tool position itself is solved, on the branch nearest to where the
-    arm is, and least squares with damping serve only what is out of reach.
+    Near a singularity, or far from the target, J^-1 dx is no step an arm can make. And no
+    differential solution leaves an exact singularity along the lost direction, since J^T dx is 0
+    there. So for such rows the tool position itself is solved, on the branch nearest to where the
+    arm is; where that is out of reach, least squares with damping go as near as they can.
     """
 
     arm: Arm
 
-    def step(self, q: FloatArray, dx: FloatArray, max_step: FloatArray) -> FloatArray:
-        """Joint steps that move the tool by dx, or towards it as far as the step limit allows.
+    def motion(self, q: FloatArray, dx: FloatArray, max_step: FloatArray) -> FloatArray:
+        """Joint motions that move the tool by dx; those beyond max_step take several steps.
 
         Args:
             q: (N, n) joint angles [rad].
             dx: (N, n) wanted steps of the tool in the base frame [m].
-            max_step: (n,) largest joint steps [rad]; a longer answer is shortened along itself.
+            max_step: (n,) largest joint steps [rad].
 
         Returns:
-            (N, n) joint steps [rad].
+            (N, n) joint motions [rad].
         """
         x, J = self.arm.forward_and_jacobian(q)
         # Of J as it was rounded, not of q: at angles of many turns the two differ, and one row
         # with a singular J would fail the solution of all.
         w = np.abs(np.linalg.det(J))
         w0 = NEAR_SINGULAR * self.arm.max_determinant
-        near = w < w0
-        dq = np.empty_like(q)
-        far = ~near
+        far = w >= w0
+        dq = np.full_like(q, np.nan)
         if far.any():
             dq[far] = np.linalg.solve(J[far], dx[far][:, :, None])[:, :, 0]
-        if near.any():
-            dq[near] = self.position(q[near], x[near] + dx[near]) - q[near]
+        # also of NaN, where J was not inverted
+        no_step = ~(np.abs(dq) <= max_step).all(axis=1)
+        if no_step.any():
+            dq[no_step] = self.position(q[no_step], x[no_step] + dx[no_step]) - q[no_step]
         rest = np.isnan(dq).any(axis=1)
         if rest.any():
             k0 = DAMPING**2 * self.arm.max_determinant ** (2.0 / q.shape[1])
             dq[rest] = damped_least_squares(J[rest], dx[rest], w[rest], w0=w0, k0=k0)
-        longest = (np.abs(dq) / max_step).max(axis=1, keepdims=True)
-        return np.asarray(dq / np.maximum(longest, 1.0))
+        return dq
 
     def position(self, seed: FloatArray, x: FloatArray) -> FloatArray:
         """Joint angles (N, n) [rad] that reach x, on the branch nearest to the seed.
@@ -70,3 +71,9 @@ class AnalyticSolver:
             (N, n) joint angles [rad] within the position limits, NaN where there are none.
         """
         return nearest_branch(self.arm.inverse(x), seed, self.arm.limits)
+
+
+def first_step(motion: FloatArray, max_step: FloatArray) -> FloatArray:
+    """The beginning (N, n) of joint motions (N, n) that keeps max_step (n,), all in [rad]."""
+    longest = (np.abs(motion) / max_step).max(axis=1, keepdims=True)
+    return np.asarray(motion / np.maximum(longest, 1.0))

@@ -40,7 +40,7 @@ POLICY_PARAMETERS = (
     ParameterSpec(
         "solver_tolerance",
         DEFAULT.solver_tolerance,
-        "Largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint step.",
+        "Largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint motion.",
         1e-9,
         0.999,
         dynamic=True,

@@ -30,7 +30,7 @@ def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> st
         Reason.BAD_INPUT: "an input is not a finite number",
         Reason.STALE: "the target was older than the timeout",
         Reason.RUNTIME_ERROR: "the model raised or answered in another shape",
-        Reason.FALLBACK_FAILED: f"{denominator}; the solver's best step left residual "
+        Reason.FALLBACK_FAILED: f"{denominator}; the solver's best motion left residual "
         f"{row['residual']:.3g}, tolerance {policy.solver_tolerance:.3g}",
     }
     return f"{texts[reason]} ({inputs})"

@@ -20,10 +20,10 @@ class Policy:
         bottom_policy: rows without a value go to the solver ("fallback") or to nobody.
         gap_policy: risky rows go to the solver, are accepted like any other, or go to nobody.
         residual_tolerance: largest |J dq - dx| / |dx| of a model's joint step. Dimensionless.
-        solver_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint step.
-            Near a singularity no step of bounded size does all of dx; below 1 every step served
-            ends nearer to where the tool was sent than it began (for dx of a micrometre or more,
-            see `verify.SHORTEST_STEP`).
+        solver_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint motion dq.
+            A target within reach is met to rounding, or to second order in dq; one out of reach
+            can not be, and below 1 a motion at least ends nearer to it than it began (for dx of a
+            micrometre or more, see `verify.SHORTEST_STEP`).
         position_tolerance: largest |FK(q) - x| of a joint position, whoever answered it [m].
         step_duration: the time one commanded step may take [s]. With the velocity limits of the
             arm it gives the largest joint step.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zeroproof_ros.bundle import Bundle, OutputKind
 from zeroproof_ros.errors import ArrayError, DeploymentError, ZeroProofError
 from zeroproof_ros.kinematics import AnalyticSolver
+from zeroproof_ros.kinematics.analytic import first_step
 from zeroproof_ros.kinematics.arm import moved_within, step_within
 from zeroproof_ros.kinematics.limits import BoolArray, FloatArray
 from zeroproof_ros.pipeline.policy import Policy
@@ -183,13 +184,14 @@ class StrictIK:
             result[routed] = self._fall_back(result[routed], q[routed], task[routed])
 
     def _fall_back(self, result: NDArray[Any], q: FloatArray, task: FloatArray) -> NDArray[Any]:
-        """The rows as the solver answers them."""
+        """The rows as the solver answers them; of a joint motion, the first step."""
         policy = self.policy
         try:
             if self._is_delta:
-                answer = self._solver.step(q, task, self._max_step)
-                residual = finite_residual(self._arm, q, answer, task)
+                motion = self._solver.motion(q, task, self._max_step)
+                residual = finite_residual(self._arm, q, motion, task)
                 accurate = residual <= policy.solver_tolerance
+                answer = first_step(motion, self._max_step)
             else:
                 answer = self._solver.position(q, task)
                 residual = position_residual(self._arm, answer, task)
