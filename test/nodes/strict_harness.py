@@ -237,7 +237,9 @@ class Serve:
         self, *arguments: str, settle: bool = True, name: str = "", **parameters: Any
     ) -> StrictHarness:
         name = name or f"strict_{next(self._names)}"
-        parameters = {"bundle_dir": str(BUNDLE), "target_depth": 100, **parameters}
+        # on a busy machine a target may wait long, which is not what most tests are about
+        defaults = {"bundle_dir": str(BUNDLE), "target_depth": 100, "target_timeout": 60.0}
+        parameters = defaults | parameters
         process = self._start("strict_ik_node", "-r", f"__node:={name}", *arguments, **parameters)
         harness = StrictHarness(self._client, process, name, parameters)
         if settle:

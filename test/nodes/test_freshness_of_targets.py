@@ -22,8 +22,8 @@ def ask_at(node: StrictHarness, stamp: float) -> tuple[Reason, int]:
 
 
 def test_age_by_the_stamp(serve: Serve) -> None:
-    node = serve(target_timeout=2.0)
-    assert ask_at(node, time.time() - 2.1) == (Reason.STALE, 0)
+    node = serve(target_timeout=5.0)
+    assert ask_at(node, time.time() - 5.1) == (Reason.STALE, 0)
     assert ask_at(node, 1.0) == (Reason.STALE, 0)
     assert ask_at(node, time.time()) == (Reason.OK, 1)
     assert ask_at(node, 0.0) == (Reason.OK, 1)
@@ -60,7 +60,7 @@ def test_age_by_the_arrival(serve: Serve) -> None:
 
 
 def test_age_by_a_simulated_clock(serve: Serve) -> None:
-    node = serve(use_sim_time=True, target_timeout=0.5)
+    node = serve(use_sim_time=True, target_timeout=5.0)
     client = node.client
     # before the first /clock no stamp says anything, and the diagnostics come all the same
     assert ask_at(node, time.time()) == (Reason.OK, 1)
@@ -70,21 +70,25 @@ def test_age_by_a_simulated_clock(serve: Serve) -> None:
     clock = client.publisher(Clock, "/clock")
 
     def set_clock(to: float) -> None:
-        clock.publish(Clock(clock=stamped(to).stamp))
-        node.wait(lambda: seconds(node.status_stamp) == to, f"/clock {to}")
+        # /clock is best effort: the first message may be lost
+        def heeded() -> bool:
+            clock.publish(Clock(clock=stamped(to).stamp))
+            return seconds(node.status_stamp) == to
+
+        node.wait(heeded, f"/clock {to}")
 
     set_clock(100.0)
-    assert ask_at(node, 99.75) == (Reason.OK, 1)
-    assert ask_at(node, 99.25) == (Reason.STALE, 0)
+    assert ask_at(node, 97.5) == (Reason.OK, 1)
+    assert ask_at(node, 94.5) == (Reason.STALE, 0)
     assert ask_at(node, 100.25) == (Reason.OK, 1)
     assert ask_at(node, time.time()) == (Reason.OK, 1)
     node.expect(rows=8, served=7, stamps_unknown=4, rejected_stale=1, stamps_future=2)
 
     set_clock(50.0)
     assert ask_at(node, 50.0) == (Reason.OK, 1)
-    assert ask_at(node, 49.0) == (Reason.STALE, 0)
+    assert ask_at(node, 44.5) == (Reason.STALE, 0)
     node.expect(rows=4, served=3, stamps_unknown=2, rejected_stale=1, clock_jumps=1)
     # forward is what clocks do
     set_clock(5000.0)
-    assert ask_at(node, 4999.75) == (Reason.OK, 1)
+    assert ask_at(node, 4997.5) == (Reason.OK, 1)
     node.expect(rows=2, served=2, stamps_unknown=1)

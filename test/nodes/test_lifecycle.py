@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from strict_harness import BUNDLE, GOOD, Serve, StrictHarness
 
 from zeroproof_ros.messages.diagnostics import ERROR, OK, values_from_msg
@@ -61,7 +60,7 @@ def test_two_full_cycles_with_targets_in_every_state(serve: Serve) -> None:
     for _ in range(2):
         assert node.publisher.get_subscription_count() == 0
         assert node.change(CONFIGURE)
-        # configured: topics are there, targets are counted and not answered
+        # topics are there, targets are counted and not answered
         node.wait(node.publisher.get_subscription_count, "~/target")
         node.wait(lambda: node.statuses, "a report")
         before = node.counts()["dropped_inactive"]
@@ -94,8 +93,7 @@ def test_two_full_cycles_with_targets_in_every_state(serve: Serve) -> None:
         node.clear()
 
 
-@pytest.mark.parametrize("by_label", [False, True])
-def test_shutdown_from_every_state(serve: Serve, by_label: bool) -> None:
+def test_shutdown_from_every_state(serve: Serve) -> None:
     nodes = {
         "unconfigured": serve(autostart=False, settle=False),
         "inactive": serve(autostart=False, settle=False),
@@ -104,7 +102,7 @@ def test_shutdown_from_every_state(serve: Serve, by_label: bool) -> None:
     assert nodes["inactive"].change(CONFIGURE)
     for state, node in nodes.items():
         assert node.state == state
-        assert node.change(0, "shutdown") if by_label else node.change(SHUTDOWN[state])
+        assert node.change(SHUTDOWN[state])
         assert node.state == "finalized"
         answer = node.reload()
         assert (answer.success, answer.message) == (
@@ -140,7 +138,7 @@ def test_a_configure_that_fails_says_why_and_can_be_put_right(serve: Serve, tmp_
     node.settle()
     assert node.statuses[-1].level[0] == OK
     assert node.statuses[-1].message.startswith("planar_2r@")
-    assert f"configure failed: {tmp_path}" in node.process.output
+    assert str(tmp_path) in node.process.output
 
 
 def test_a_configure_that_fails_half_way_leaves_nothing(serve: Serve) -> None:

@@ -210,11 +210,10 @@ def test_nodes_start_with_their_files(start: Start, serve: Serve, client: Client
         *("-r", "__node:=filed_monitor", "--params-file", str(CONFIG / "monitor.yaml")),
     )
     # -p comes after the file, and wins
-    node = serve("--params-file", str(CONFIG / "strict_ik.yaml"), target_depth=10)
+    given = {"bundle_dir": str(BUNDLE), "target_depth": 10, "target_timeout": 9.0}
+    node = serve("--params-file", str(CONFIG / "strict_ik.yaml"), **given)
     specs = {spec.name: spec.default for spec in strict_ik_parameters.PARAMETERS}
-    assert node.get(*specs) == [
-        *({**specs, "bundle_dir": str(BUNDLE), "target_depth": 10}.values())
-    ]
+    assert node.get(*specs) == list((specs | given).values())
     client.call(DescribeParameters, "/filed_monitor/describe_parameters", names=["window"])
     assert monitor.running
 

@@ -202,5 +202,5 @@ def test_a_batch_beyond_max_batch_is_answered_in_parts_with_one_result(
     node = serve(target_type="multi_array", command_type="multi_array", max_batch=3)
     batch = np.tile(BATCH, (4, 1))
     (table,), (command,) = node.ask(node.target(*batch.tolist()))
-    assert same_bits(table.rows, solver().solve(batch).rows)
+    assert same_bits(table.rows, solver(max_batch=3).solve(batch).rows)
     assert len(node.positions(command)) == 16

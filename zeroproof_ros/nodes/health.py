@@ -43,9 +43,15 @@ class Health:
     Args:
         node_name: what the status is called after.
         publish: takes the status.
+        state: what the node is doing, in a few words.
     """
 
-    def __init__(self, node_name: str, publish: Callable[[DiagnosticStatus], None]) -> None:
+    def __init__(
+        self,
+        node_name: str,
+        publish: Callable[[DiagnosticStatus], None],
+        state: Callable[[], str],
+    ) -> None:
         self._name = f"{node_name}: inference"
         self._publish = publish
         self._counts: Counter[str] = Counter(dict.fromkeys(LEVELS, 0))
@@ -54,7 +60,7 @@ class Health:
         self._serving: StrictIK | None = None
         self._failure = ""
         self._level = OK
-        self.state = "unconfigured"
+        self._state = state
 
     def serves(self, ik: StrictIK | None) -> None:
         """From now on `ik` answers, None for nobody."""
@@ -101,7 +107,7 @@ class Health:
                 level=self._level,
                 message=message,
                 values={
-                    "state": self.state,
+                    "state": self._state(),
                     "providers": bundle.runtime.providers if bundle else (),
                     "latency_p50_ms": p50 * 1e3,
                     "latency_p99_ms": p99 * 1e3,
@@ -120,7 +126,7 @@ class Health:
             if found:
                 return level, f"since the last report: {', '.join(found)}"
         if self._serving is None:
-            return OK, self.state
+            return OK, self._state()
         return (
             OK,
             f"{self._serving.bundle.id} on {', '.join(self._serving.bundle.runtime.providers)}",

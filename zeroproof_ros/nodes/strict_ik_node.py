@@ -62,10 +62,10 @@ class StrictIKNode(GuardedLifecycleNode):
             DiagnosticStatus, "~/info", qos.latched(), qos_overriding_options=qos.overridable()
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
-        self._health = Health(self.get_name(), self._publish_status)
+        self._health = Health(self.get_name(), self._publish_status, self._describe_state)
         self.create_service(Trigger, "~/reload", self._on_reload)
         self.create_service(SetBool, "~/pause", self._on_pause)
-        every(self, 1.0, self._on_second)
+        every(self, 1.0, self._health.report)
         self._jumps = on_jump(self, self._on_clock_jump)
         success = TransitionCallbackReturn.SUCCESS
         if self._settings["autostart"] and self.trigger_configure() is success:
@@ -286,9 +286,8 @@ class StrictIKNode(GuardedLifecycleNode):
 
     # What others see
 
-    def _on_second(self) -> None:
-        self._health.state = self.state_label + (", commands paused" if self._paused else "")
-        self._health.report()
+    def _describe_state(self) -> str:
+        return self.state_label + (", commands paused" if self._paused else "")
 
     def _on_clock_jump(self, _: Any) -> None:
         self._health.clock_jumped()
