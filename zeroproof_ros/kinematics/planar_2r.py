@@ -46,6 +46,7 @@ class Planar2R:
         if limits.lower.size != 2:
             raise ArmError(f"{limits.lower.size} joint limits, expected 2", found=limits)
         self.l1, self.l2 = map(float, lengths)
+        self._lengths = lengths[:, None]
         self.limits = limits
 
     @property
@@ -65,7 +66,7 @@ class Planar2R:
 
     def forward(self, q: FloatArray) -> FloatArray:
         """Tool position (N, 2) [m] at q (N, 2) [rad]."""
-        elbow_x, elbow_y, forearm_x, forearm_y = self._links(q)
+        (elbow_x, forearm_x), (elbow_y, forearm_y) = self._links(q)
         return np.array((elbow_x + forearm_x, elbow_y + forearm_y)).T
 
     def jacobian(self, q: FloatArray) -> FloatArray:
@@ -74,21 +75,15 @@ class Planar2R:
 
     def forward_and_jacobian(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Tool positions (N, 2) [m] and Jacobians (N, 2, 2) [m/rad] at q (N, 2) [rad]."""
-        elbow_x, elbow_y, forearm_x, forearm_y = self._links(q)
+        (elbow_x, forearm_x), (elbow_y, forearm_y) = self._links(q)
         tool_x, tool_y = elbow_x + forearm_x, elbow_y + forearm_y
         J = np.array(((-tool_y, -forearm_y), (tool_x, forearm_x)))
         return np.array((tool_x, tool_y)).T, J.transpose(2, 0, 1)
 
-    def _links(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The elbow, and the tool as seen from it: x, y, x, y, each (N,) [m]."""
-        q1 = q[:, 0]
-        q12 = q1 + q[:, 1]
-        return (
-            self.l1 * np.cos(q1),
-            self.l1 * np.sin(q1),
-            self.l2 * np.cos(q12),
-            self.l2 * np.sin(q12),
-        )
+    def _links(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """x and y of both links in the base frame, each (2, N) [m]."""
+        angles = np.array((q[:, 0], q[:, 0] + q[:, 1]))
+        return self._lengths * np.cos(angles), self._lengths * np.sin(angles)
 
     def determinant(self, q: FloatArray) -> FloatArray:
         """det J (N,) [m^2] at q (N, 2) [rad]."""

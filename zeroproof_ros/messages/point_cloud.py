@@ -77,7 +77,7 @@ def point_rows(message: Any) -> NDArray[Any]:
 def to_bytes(rows: NDArray[Any]) -> array.array[int]:
     """The memory of an array as a message field of bytes."""
     field = array.array("B")
-    field.frombytes(np.ascontiguousarray(rows).tobytes())
+    field.frombytes(np.ascontiguousarray(rows).view(np.uint8).data)
     return field
 
 

@@ -98,7 +98,7 @@ def rows_from_point_cloud(message: Any, features: Sequence[str]) -> Rows:
     points = point_rows(message)
     if not len(points):
         raise EmptyBatchError("the point cloud has no points")
-    return np.stack([points[feature] for feature in features], axis=1).astype(np.float64)
+    return np.array([points[feature] for feature in features], dtype=np.float64).T
 
 
 def point_cloud_from_rows(rows: Rows, features: Sequence[str], header: Header) -> PointCloud2:

@@ -30,6 +30,11 @@ WARNINGS = (
     "clock_jumps",
     "reloads_failed",
 )
+LEVELS = {
+    **dict.fromkeys(WORK, OK),
+    **dict.fromkeys(ERRORS, ERROR),
+    **dict.fromkeys(WARNINGS, WARN),
+}
 
 
 class Health:
@@ -49,7 +54,7 @@ class Health:
     ) -> None:
         self._name = f"{node_name}: inference"
         self._publish = publish
-        self._counts: Counter[str] = Counter(dict.fromkeys((*WORK, *ERRORS, *WARNINGS), 0))
+        self._counts: Counter[str] = Counter(dict.fromkeys(LEVELS, 0))
         self._reported = self._counts.copy()
         self._latency = LatencyWindow(LATENCY_WINDOW)
         self._serving: StrictIK | None = None
@@ -82,7 +87,7 @@ class Health:
         """Count something that is in `WORK`, `WARNINGS` or `ERRORS`."""
         if times:
             self._counts[what] += times
-            if self._worst_since_report()[0] > self._level:
+            if LEVELS[what] > self._level:
                 self.report()
 
     def clock_jumped(self) -> None:

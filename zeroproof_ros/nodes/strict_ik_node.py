@@ -54,6 +54,7 @@ class StrictIKNode(GuardedLifecycleNode):
         self._ik: StrictIK | None = None
         self._paused = False
         self._active = False
+        self._next_warning = 0.0
         self._target: Any = None
         self._result: Any = None
         self._command: Any = None
@@ -170,7 +171,8 @@ class StrictIKNode(GuardedLifecycleNode):
             self._answer(message, started, waited)
         except MessageRefusedError as error:
             self._health.count(f"refused_{error.kind}")
-            self._warn(f"target refused: {error}")
+            text = f"target refused: {error}"
+            self._warn(lambda: text)
         except Exception as error:  # noqa: BLE001 -- a target must not end the node
             self._health.count("internal_errors")
             self.get_logger().error(
@@ -218,10 +220,11 @@ class StrictIKNode(GuardedLifecycleNode):
             self._command.publish(command)
         served = table.served
         if not served.all():
-            first = int((~served).argmax())
             self._warn(
-                f"{int((~served).sum())} of {len(table)} rows rejected, first: "
-                f"{explain(ik, table, first)}"
+                lambda: (
+                    f"{np.count_nonzero(~served)} of {len(table)} rows rejected, first: "
+                    f"{explain(ik, table, int((~served).argmax()))}"
+                )
             )
 
     def _command_for(self, ik: StrictIK, table: ResultTable, header: Header) -> Any:
@@ -291,9 +294,8 @@ class StrictIKNode(GuardedLifecycleNode):
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self._health.count("incompatible_qos")
-        self._warn(
-            f"a topic has an endpoint with incompatible QoS (policy {event.last_policy_kind})"
-        )
+        kind = event.last_policy_kind
+        self._warn(lambda: f"a topic has an endpoint with incompatible QoS (policy {kind})")
 
     def _publish_info(self, ik: StrictIK) -> None:
         self._info.publish(info_to_msg(ik, f"{self.get_name()}: bundle"))
@@ -303,8 +305,12 @@ class StrictIKNode(GuardedLifecycleNode):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    def _warn(self, text: str) -> None:
-        self.get_logger().warning(text, throttle_duration_sec=1.0)
+    def _warn(self, describe: Callable[[], str]) -> None:
+        """Warn at most once a second; what is not said is not put into words either."""
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + 1.0
+            self.get_logger().warning(describe())
 
 
 def _nanoseconds(stamp: Any) -> int:

@@ -75,8 +75,7 @@ class StrictIK:
 
     def commands(self, table: ResultTable) -> FloatArray:
         """Absolute joint positions (M, n) [rad] of the M rows that are served, in row order."""
-        served = table.served
-        return self.absolute(table["in"][served], table["resolved"][served])
+        return self.absolute(table["in"], table["resolved"])[table.served]
 
     def absolute(self, inputs: FloatArray, answers: FloatArray) -> FloatArray:
         """Joint positions (N, n) [rad] that answers (N, n) mean for input rows (N, F)."""
@@ -131,9 +130,8 @@ class StrictIK:
         result["q_abs"] = np.nan if q_abs is None else _per_row(np.minimum, q_abs)
         result["bottom"] = bottom = _per_row(np.logical_or, strict.bottom_mask)
         result["gap"] = gap = ~bottom & _per_row(np.logical_or, strict.gap_mask)
-        if bottom.any():
-            result["fault"] = _per_row(np.logical_or, strict.fault_mask)
-            result["semantic"] = _per_row(np.logical_or, strict.semantic_bottom_mask)
+        result["fault"] = _per_row(np.logical_or, strict.fault_mask)
+        result["semantic"] = _per_row(np.logical_or, strict.semantic_bottom_mask)
         q, task = rows[:, self._joints], rows[:, self._task]
         tool, J = self._arm.forward_and_jacobian(q)
         for index, axis in enumerate(self._arm.task_axes):
