@@ -18,7 +18,7 @@ from rclpy.node import Node
 
 from zeroproof_ros.errors import ZeroProofError
 
-INTERRUPTS = (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException)
+INTERRUPTS = (ExternalShutdownException, ROSInterruptException)
 # Wrong parameters; rclpy says RuntimeError of arguments and QoS overrides that it can not read.
 START_ERRORS = (
     ZeroProofError,
@@ -34,6 +34,9 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
     Returns:
         The exit code: 0 after a signal, 1 where the node could not be created.
     """
+    # rclpy ends the context on SIGINT as on SIGTERM. Python's own KeyboardInterrupt would come on
+    # top, at any line: in the clean-up, or in a conversion of rclpy that hides what it was.
+    signal.signal(signal.SIGINT, lambda *_: None)
     initialised = False
     try:
         rclpy.init(args=None if args is None else list(args))
@@ -58,8 +61,6 @@ def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> i
         if rclpy.utilities.ok():
             raise
     finally:
-        # an impatient second Ctrl-C must not interrupt the clean-up
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         executor.shutdown()
         node.destroy_node()
         rclpy.utilities.try_shutdown()
