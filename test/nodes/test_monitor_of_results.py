@@ -185,7 +185,7 @@ def test_what_can_not_be_read_or_does_not_come_is_a_warning(
 
     bad = [
         PointCloud2(),
-        PointCloud2(width=2, height=1),
+        PointCloud2(width=2**32 - 1, height=2**32 - 1),
         PointCloud2(width=2, height=1, point_step=4, row_step=8, data=bytes(8)),
         spoiled(fields=good.fields[:-1]),
         spoiled(fields=good.fields[::-1]),

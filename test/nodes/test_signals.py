@@ -54,6 +54,9 @@ def test_nodes_end_well_while_they_work(client: Client, start: Start, solver: An
         for _ in range(3):
             feed()
         process.signal(by)
+    # the impatient signal twice
+    for process in processes[::2]:
+        process.signal(by)
     while any(process.running for process in processes):
         feed()
         client.spin(0.002)

@@ -356,8 +356,8 @@ def test_results_that_are_refused(table: ResultTable) -> None:
          "not a result"),
         (spoiled(data=b""), "do not fit 0 bytes"),
         (PointCloud2(width=1, height=1, point_step=4, row_step=4, data=bytes(4)), "not a result"),
-        (PointCloud2(), "not a result"),
-        (PointCloud2(width=2, height=1), "not a result"),
+        (PointCloud2(), "point_step is 0, expected at least 1"),
+        (PointCloud2(width=2**32 - 1, height=2**32 - 1), "point_step is 0"),
     ):  # fmt: skip
         with pytest.raises(TableLayoutError, match=match):
             results.result_from_msg(message)

@@ -50,8 +50,8 @@ class AnalyticSolver:
         dq = np.full_like(q, np.nan)
         if far.any():
             dq[far] = np.linalg.solve(J[far], dx[far][:, :, None])[:, :, 0]
-        # also of NaN, where J was not inverted
-        no_step = ~(np.abs(dq) <= max_step).all(axis=1)
+        # also where J was not inverted, since nothing is true of NaN
+        no_step = ~((np.abs(dq) <= max_step).all(axis=1) & self.arm.limits.contain(q + dq))
         if no_step.any():
             dq[no_step] = self.position(q[no_step], x[no_step] + dx[no_step]) - q[no_step]
         rest = np.isnan(dq).any(axis=1)

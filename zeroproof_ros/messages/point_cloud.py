@@ -38,8 +38,8 @@ def point_rows(message: Any) -> NDArray[Any]:
 
     Raises:
         TableLayoutError: big-endian data, fields of an unknown datatype, with a count other than
-            1 or past the point step, names given twice, or data whose length does not follow
-            from the steps.
+            1 or past the point step, names given twice, a point step of 0, or data whose length
+            does not follow from the steps.
     """
     _refuse(message.is_bigendian, "the data are big-endian, expected little-endian")
     step, rows = message.point_step, message.height * message.width
@@ -56,6 +56,8 @@ def point_rows(message: Any) -> NDArray[Any]:
             dtype is not None and field.offset + dtype.itemsize > step,
             f"field {field.name} ends past point_step {step}",
         )
+    # without fields any number of points would fit no bytes
+    _refuse(step < 1, f"point_step is {step}, expected at least 1")
     size = len(message.data)
     _refuse(
         size != rows * step or message.row_step != message.width * step,

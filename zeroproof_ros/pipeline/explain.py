@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from zeroproof_ros.bundle import OutputKind
 from zeroproof_ros.pipeline.strict_ik import StrictIK
 from zeroproof_ros.pipeline.table import Reason, ResultTable, Source
 
@@ -17,7 +20,7 @@ def explain(ik: StrictIK, table: ResultTable, index: int) -> str:
 
 
 def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> str:
-    row, config, policy = table.rows[index], ik.bundle.config, ik.policy
+    row, config = table.rows[index], ik.bundle.config
     denominator = f"|Q| {row['q_abs']:.3g}" if np.isfinite(row["q_abs"]) else "|Q| not told"
     names = ik.layout.features
     inputs = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, row["in"], strict=True))
@@ -30,10 +33,18 @@ def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> st
         Reason.BAD_INPUT: "an input is not a finite number",
         Reason.STALE: "the target was older than the timeout",
         Reason.RUNTIME_ERROR: "the model raised or answered in another shape",
-        Reason.FALLBACK_FAILED: f"{denominator}; the solver's best motion left residual "
-        f"{row['residual']:.3g}, tolerance {policy.solver_tolerance:.3g}",
+        Reason.FALLBACK_FAILED: f"{denominator}; the solver's best answer {_miss(ik, row)}",
     }
     return f"{texts[reason]} ({inputs})"
+
+
+def _miss(ik: StrictIK, row: Any) -> str:
+    """What was wrong with the solver's answer: it is not in the table, but its residual is."""
+    delta = ik.deployment.output_kind is OutputKind.JOINT_DELTA
+    tolerance = ik.policy.solver_tolerance if delta else ik.policy.position_tolerance
+    if row["residual"] <= tolerance:
+        return "would break a position or step limit"
+    return f"left residual {row['residual']:.3g}, tolerance {tolerance:.3g}"
 
 
 def _limit(ik: StrictIK, table: ResultTable, index: int) -> str:
