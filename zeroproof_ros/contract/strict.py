@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -224,10 +225,15 @@ def _check_kind(xp: Any, kind: str, **arrays: Array) -> None:
 
 def _check_thresholds(xp: Any, Q: Array, config: InferenceConfig) -> None:
     # Any threshold >= tau_infer survives where tau_infer does.
-    if float(xp.asarray(config.tau_infer, dtype=Q.dtype)) == 0.0:
+    if _is_zero_in(config.tau_infer, xp, Q.dtype):
         raise ThresholdError(
             f"tau_infer {config.tau_infer} is 0 in {Q.dtype}, the dtype of Q; give a larger "
             "threshold or a wider Q",
             found=config.tau_infer,
             expected=f"> 0 in {Q.dtype}",
         )
+
+
+@cache
+def _is_zero_in(threshold: float, xp: Any, dtype: Any) -> bool:
+    return float(xp.asarray(threshold, dtype=dtype)) == 0.0

@@ -15,8 +15,14 @@ def explain(ik: StrictIK, table: ResultTable, index: int) -> str:
     """Say who served row `index` of a table that `ik` made, and why not the model if it was not."""
     row = table.rows[index]
     source, reason = Source(row["source"]), Reason(row["reason"])
-    served = "rejected" if source is Source.NONE else f"served by the {source.name.lower()}"
-    return f"row {index} {served}: {reason.name.lower()}: {_figures(ik, table, index, reason)}"
+    fates = {
+        Source.NONE: "rejected",
+        Source.MODEL: "served by the model",
+        Source.ANALYTIC: "served by the solver",
+    }
+    return (
+        f"row {index} {fates[source]}: {reason.name.lower()}: {_figures(ik, table, index, reason)}"
+    )
 
 
 def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> str:
@@ -28,40 +34,40 @@ def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> st
         Reason.OK: f"{denominator}, residual {row['residual']:.3g}",
         Reason.BOTTOM: f"{denominator}, tau_infer {config.tau_infer:.3g}",
         Reason.GAP: f"{denominator}, tau_train {config.tau_train or config.tau_infer:.3g}",
-        Reason.RESIDUAL: f"the model's answer missed its tolerance; {denominator}",
-        Reason.LIMIT: f"the model's answer {_limit(ik, table, index)}",
+        Reason.RESIDUAL: f"{denominator}; the model's answer {_model_fault(ik, row)}",
+        Reason.LIMIT: f"{denominator}; the model's answer {_model_fault(ik, row)}",
         Reason.BAD_INPUT: "an input is not a finite number",
         Reason.STALE: "the target was older than the timeout",
         Reason.RUNTIME_ERROR: "the model raised or answered in another shape",
-        Reason.FALLBACK_FAILED: f"{denominator}; the solver's best answer {_miss(ik, row)}",
+        Reason.FALLBACK_FAILED: f"{denominator}; the model's answer {_model_fault(ik, row)}; "
+        f"the solver's {_solver_fault(ik, row)}",
     }
     return f"{texts[reason]} ({inputs})"
 
 
-def _miss(ik: StrictIK, row: Any) -> str:
+def _solver_fault(ik: StrictIK, row: Any) -> str:
     """What was wrong with the solver's answer: it is not in the table, but its residual is."""
     delta = ik.deployment.output_kind is OutputKind.JOINT_DELTA
     tolerance = ik.policy.solver_tolerance if delta else ik.policy.position_tolerance
     if row["residual"] <= tolerance:
         return "would break a position or step limit"
-    return f"left residual {row['residual']:.3g}, tolerance {tolerance:.3g}"
+    return f"leaves residual {row['residual']:.3g}, tolerance {tolerance:.3g}"
 
 
-def _limit(ik: StrictIK, table: ResultTable, index: int) -> str:
-    """Which joint would have broken which limit, from what the model answered."""
-    row, limits = table.rows[index], ik.deployment.arm.limits
+def _model_fault(ik: StrictIK, row: Any) -> str:
+    """What was wrong with the model's answer: which joint would break which limit, if any."""
+    if row["bottom"]:
+        return "has no value"
+    limits, duration = ik.deployment.arm.limits, ik.policy.step_duration
     q = row["in"][list(ik.deployment.joint_columns)]
     to = ik.absolute(row["in"][None], row["decoded"][None])[0]
-    step = limits.max_step(ik.policy.step_duration)
-    for joint, name in enumerate(ik.deployment.joint_names):
-        if not (limits.lower[joint] <= to[joint] <= limits.upper[joint]):
-            return (
-                f"puts {name} at {to[joint]:.4g} rad, limits {limits.lower[joint]:.4g} to "
-                f"{limits.upper[joint]:.4g}"
-            )
-        if not (abs(to[joint] - q[joint]) <= step[joint]):
-            return (
-                f"moves {name} by {to[joint] - q[joint]:.4g} rad, limit {step[joint]:.4g} in "
-                f"{ik.policy.step_duration:.4g} s"
-            )
-    return "broke a limit"
+    for name, q_i, to_i, lower, upper, step in zip(
+        ik.deployment.joint_names,
+        *(q, to, limits.lower, limits.upper, limits.max_step(duration)),
+        strict=True,
+    ):
+        if not (lower <= to_i <= upper):
+            return f"puts {name} at {to_i:.4g} rad, limits {lower:.4g} to {upper:.4g}"
+        if not (abs(to_i - q_i) <= step):
+            return f"moves {name} by {to_i - q_i:.4g} rad, limit {step:.4g} in {duration:.4g} s"
+    return "is risky" if row["gap"] else "misses its tolerance"

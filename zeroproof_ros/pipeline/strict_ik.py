@@ -90,6 +90,8 @@ class StrictIK:
         served = table.served
         leading = len(served) if served.all() else int(np.argmin(served))
         commands = self.absolute(table["in"][:leading], table["resolved"][:leading])
+        if len(commands) < 2:
+            return commands
         steps = commands[1:] - commands[:-1]
         jumps = ~step_within(self._arm.limits, steps, self.policy.step_duration)
         return commands[: int(np.argmax(jumps)) + 1] if jumps.any() else commands
