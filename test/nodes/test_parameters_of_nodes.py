@@ -235,4 +235,4 @@ def test_the_files_that_parameters_name_are_read_when_asked(serve: Serve, tmp_pa
     file.write_text(robot.replace("1.0, 0.8", "1.0, 0.7"))
     answer = node.reload()
     assert not answer.success
-    assert "link_lengths is (1.0, 0.7), but the bundle was made for (1.0, 0.8)" in answer.message
+    assert "link_lengths is (1.0, 0.7), expected (1.0, 0.8)" in answer.message

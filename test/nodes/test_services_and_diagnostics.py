@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from strict_harness import BUNDLE, COUNTS, GOOD, Serve, StrictHarness, rows_of, same_bits, seconds
 
-from zeroproof_ros.bundle import load_bundle
+from zeroproof_ros.bundle import load_bundle, write_bundle
 from zeroproof_ros.messages.diagnostics import OK, WARN, values_from_msg
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.pipeline import Source, StrictIK
@@ -166,8 +167,12 @@ def test_a_reload_that_fails_leaves_the_old_bundle_serving(
     model.write_bytes(model.read_bytes()[:-1] + b"?")
     infos = len(node.infos)
     rows = np.tile(rows_of((0.3, 0.15, -0.002, 0.001)), (100, 1))
+    metadata = json.loads((BUNDLE / "metadata.json").read_text())
+    metadata["deployment"]["robot"]["link_lengths"] = [1.0, 0.7]
+    write_bundle(tmp_path / "other_arm", (BUNDLE / "model.onnx").read_bytes(), metadata)
     for folder, reason in (
         (broken, "the file was damaged or exchanged"),
+        (tmp_path / "other_arm", "link_lengths is (1.0, 0.7), expected (1.0, 0.8)"),
         (tmp_path / "nothing", "metadata.json"),
         ("", "parameter bundle_dir is empty"),
     ):
@@ -179,7 +184,7 @@ def test_a_reload_that_fails_leaves_the_old_bundle_serving(
         found = np.concatenate([table.rows for table in node.results])
         assert same_bits(found, one_by_one(solver(), rows))
     assert node.set(bundle_dir=str(BUNDLE)).successful
-    node.expect(rows=300, served=300, stamps_unknown=300, reloads_failed=3)
+    node.expect(rows=400, served=400, stamps_unknown=400, reloads_failed=4)
     assert len(node.infos) == infos
     # the level rose at once
     assert any("reloads_failed 1" in status.message for status in node.statuses)

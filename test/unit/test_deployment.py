@@ -188,7 +188,7 @@ def test_what_gives_the_models_numbers_their_meaning_may_not_be_replaced(
     good: Path, tmp_path: Path, block: dict[str, Any], name: str, change: Change
 ) -> None:
     given = replaced(tmp_path, change(block))
-    with pytest.raises(DeploymentError, match=f"{name} is .*, but the bundle was made for"):
+    with pytest.raises(DeploymentError, match=f"{name} is .*, expected .*: it is for another arm"):
         load_bundle(good, deployment=given)
 
 

@@ -15,6 +15,17 @@ from zeroproof_ros.bundle.metadata import check_schema
 from zeroproof_ros.errors import ArmError, DeploymentError
 from zeroproof_ros.kinematics import Arm, JointLimits, make_arm
 
+# What the numbers of a model depend on.
+MODEL_FIELDS = (
+    "robot_type",
+    "link_lengths",
+    "features",
+    "joint_columns",
+    "task_columns",
+    "outputs",
+    "output_kind",
+)
+
 
 class OutputKind(Enum):
     """What the outputs of a model are."""
@@ -119,26 +130,19 @@ class Deployment:
         )
 
     def check_same_model(self, other: Deployment, path: Path) -> None:
-        """Refuse a block from `path` that gives this model's numbers another meaning.
+        """Refuse a block from `path` that gives the numbers of a model another meaning.
 
         Joint names, limits and the base frame may differ: they belong to the robot at hand.
 
         Raises:
             DeploymentError: geometry, columns or output kind differ; the message names them.
         """
-        for name in (
-            "robot_type",
-            "link_lengths",
-            "features",
-            "joint_columns",
-            "task_columns",
-            "outputs",
-            "output_kind",
-        ):
+        for name in MODEL_FIELDS:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise DeploymentError(
-                    f"{path}: {name} is {theirs}, but the bundle was made for {mine}",
+                    f"{path}: {name} is {theirs}, expected {mine}: it is for another arm or has "
+                    "other columns",
                     found=theirs,
                     expected=mine,
                     path=path,

@@ -34,3 +34,8 @@ def info_to_msg(ik: StrictIK, name: str) -> DiagnosticStatus:
             "columns": tuple(column.name for column in ik.layout.columns),
         },
     )
+
+
+def nothing_to_msg(name: str) -> DiagnosticStatus:
+    """What is said while no bundle is loaded."""
+    return status_to_msg(name, hardware_id="", level=OK, message="nothing serves", values={})

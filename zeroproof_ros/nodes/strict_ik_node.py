@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool, Trigger
 from zeroproof_ros.bundle import load_bundle, read_deployment
 from zeroproof_ros.errors import ConfigError, MessageRefusedError
 from zeroproof_ros.messages.commands import COMMAND_TYPES, CommandFormat
-from zeroproof_ros.messages.info import info_to_msg
+from zeroproof_ros.messages.info import info_to_msg, nothing_to_msg
 from zeroproof_ros.messages.results import result_to_msg
 from zeroproof_ros.messages.targets import TARGET_TYPES, check_frame
 from zeroproof_ros.nodes import qos
@@ -55,6 +55,7 @@ class StrictIKNode(GuardedLifecycleNode):
         self._paused = False
         self._active = False
         self._next_warning = 0.0
+        self._info_name = f"{self.get_name()}: bundle"
         self._target: Any = None
         self._result: Any = None
         self._command: Any = None
@@ -144,6 +145,8 @@ class StrictIKNode(GuardedLifecycleNode):
             if publisher is not None:
                 self.destroy_lifecycle_publisher(publisher)
         self._target = self._result = self._command = None
+        # it is latched, so a late reader would still be told of the bundle
+        self._info.publish(nothing_to_msg(self._info_name))
 
     def _load(self) -> StrictIK:
         settings = self._settings
@@ -251,6 +254,8 @@ class StrictIKNode(GuardedLifecycleNode):
             return response
         try:
             loaded = self._load()
+            # Targets and commands flow on: what they mean must not change under them.
+            self._ik.deployment.check_same_model(loaded.deployment, loaded.bundle.path)
         except Exception as error:  # noqa: BLE001 -- the old bundle serves on, whatever it is
             response.message = f"{self._ik.bundle.id} serves on: {error}"
             self._health.count("reloads_failed")
@@ -298,7 +303,7 @@ class StrictIKNode(GuardedLifecycleNode):
         self._warn(lambda: f"a topic has an endpoint with incompatible QoS (policy {kind})")
 
     def _publish_info(self, ik: StrictIK) -> None:
-        self._info.publish(info_to_msg(ik, f"{self.get_name()}: bundle"))
+        self._info.publish(info_to_msg(ik, self._info_name))
 
     def _publish_status(self, status: DiagnosticStatus) -> None:
         message = DiagnosticArray(status=[status])
