@@ -38,7 +38,10 @@ def generate_launch_description() -> LaunchDescription:
             str(CONFIG / "demo.yaml"),
             {"deployment_file": str(CONFIG / "robots" / "planar_2r.yaml")},
         ],
-        remappings=[("target", "strict_ik_node/target"), ("command", "strict_ik_node/command")],
+        remappings=[
+            ("~/target", "strict_ik_node/target"),
+            ("~/command", "strict_ik_node/command"),
+        ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
     )

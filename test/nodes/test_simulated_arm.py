@@ -61,8 +61,8 @@ def simulator(client: Client, start: Start) -> Simulator:
         client,
         process,
         client.collect(JointState, "/sim/joint_states"),
-        client.collect(JointState, "/sim/target"),
-        client.publisher(JointTrajectory, "/sim/command"),
+        client.collect(JointState, "/sim/arm_simulator_node/target"),
+        client.publisher(JointTrajectory, "/sim/arm_simulator_node/command"),
     )
 
 
@@ -122,7 +122,7 @@ def test_strict_inference_leads_it_through_both_singular_poses(
     start(
         "arm_simulator_node",
         *("-r", "__ns:=/led"),
-        *("-r", f"target:=/{node.name}/target", "-r", f"command:=/{node.name}/command"),
+        *("-r", f"~/target:=/{node.name}/target", "-r", f"~/command:=/{node.name}/command"),
         deployment_file=str(file),
         rate=rate,
         lap_steps=lap,

@@ -140,8 +140,8 @@ def _commands(config: Path, out: Path) -> dict[str, list[str]]:
         ],
         "arm_simulator_node": [
             *("-p", f"deployment_file:={config / 'robots' / 'planar_2r.yaml'}"),
-            *("-r", "target:=strict_ik_node/target"),
-            *("-r", "command:=strict_ik_node/command"),
+            *("-r", "~/target:=strict_ik_node/target"),
+            *("-r", "~/command:=strict_ik_node/command"),
         ],
     }
     start = ["--ros-args", "--params-file", str(config / "demo.yaml")]

@@ -35,14 +35,14 @@ PARAMETERS = (
     ParameterSpec(
         "lap_steps",
         376,
-        "Targets per lap; an even number meets both singular poses exactly.",
+        "Targets per lap; a multiple of 4 meets both singular poses exactly.",
         8,
         1_000_000,
     ),
     ParameterSpec(
         "command_type",
         "joint_trajectory",
-        "Message type of command.",
+        "Message type of ~/command.",
         choices=tuple(COMMAND_TYPES),
     ),
 )
@@ -51,7 +51,7 @@ START_PHASE = math.pi / 2
 
 
 class ArmSimulatorNode(Node):
-    """Publishes `target` and `joint_states`, follows `command`.
+    """Publishes `~/target` and `joint_states`, follows `~/command`.
 
     Each tick moves the joints towards the last command as fast as the velocity limits allow, and
     asks for the step to the next point of the path, whether or not the last one was reached. The
@@ -85,7 +85,7 @@ class ArmSimulatorNode(Node):
         self._read_command = command.read
         self.create_subscription(
             command.message,
-            "command",
+            "~/command",
             self._on_command,
             qos.reliable(1),
             qos_overriding_options=qos.overridable(),
@@ -94,7 +94,7 @@ class ArmSimulatorNode(Node):
             self.create_publisher(
                 JointState, topic, qos.output(), qos_overriding_options=qos.overridable()
             )
-            for topic in ("target", "joint_states")
+            for topic in ("~/target", "joint_states")
         )
         self.create_timer(1.0 / settings["rate"], self._on_tick)
 
