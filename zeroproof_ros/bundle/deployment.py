@@ -75,45 +75,8 @@ class Deployment:
         """
         check_schema(block, "deployment", path, DeploymentError)
         robot = block["robot"]
-        position = robot["position_limits"]
-        try:
-            limits = JointLimits(
-                np.array(position["lower"], dtype=np.float64),
-                np.array(position["upper"], dtype=np.float64),
-                np.array(robot["velocity_limits"], dtype=np.float64),
-            )
-            arm = make_arm(robot["type"], robot["link_lengths"], limits)
-        except (ArmError, OverflowError) as error:  # an integer may be beyond every float
-            raise DeploymentError(f"{path}: {error}", path=path) from error
-        joints = limits.lower.size
-        for name, count, meaning in (
-            ("joint_names", len(robot["joint_names"]), f"the {joints} joints"),
-            ("outputs", len(block["outputs"]), f"the {joints} joints"),
-            ("joint_features", len(block["joint_features"]), f"the {joints} joints"),
-        ):
-            if count != joints:
-                raise DeploymentError(
-                    f"{path}: {count} {name}, expected one for each of {meaning}",
-                    found=count,
-                    expected=joints,
-                    path=path,
-                )
-        if len(block["task_features"]) != len(arm.task_axes):
-            raise DeploymentError(
-                f"{path}: task_features are {block['task_features']}, expected one for each of the "
-                f"tool coordinates {', '.join(arm.task_axes)}",
-                found=block["task_features"],
-                expected=arm.task_axes,
-                path=path,
-            )
-        both = set(block["joint_features"]) & set(block["task_features"])
-        if both:
-            raise DeploymentError(
-                f"{path}: {', '.join(sorted(both))} are both joint_features and task_features, "
-                "expected each feature to mean one thing",
-                found=sorted(both),
-                path=path,
-            )
+        arm = _arm(robot, path)
+        _check_names(block, arm, path)
         return cls(
             arm=arm,
             robot_type=robot["type"],
@@ -160,6 +123,52 @@ def read_deployment(path: Path) -> Deployment:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DeploymentError(f"{path} is not a readable YAML file: {error}", path=path) from error
     return Deployment.from_block(block, path)
+
+
+def _arm(robot: Mapping[str, Any], path: Path) -> Arm:
+    position = robot["position_limits"]
+    try:
+        limits = JointLimits(
+            np.array(position["lower"], dtype=np.float64),
+            np.array(position["upper"], dtype=np.float64),
+            np.array(robot["velocity_limits"], dtype=np.float64),
+        )
+        return make_arm(robot["type"], robot["link_lengths"], limits)
+    except (ArmError, OverflowError) as error:  # an integer may be beyond every float
+        raise DeploymentError(f"{path}: {error}", path=path) from error
+
+
+def _check_names(block: Mapping[str, Any], arm: Arm, path: Path) -> None:
+    """Refuse lists of names that do not fit the arm or each other."""
+    joints = arm.limits.lower.size
+    for name, names in (
+        ("joint_names", block["robot"]["joint_names"]),
+        ("outputs", block["outputs"]),
+        ("joint_features", block["joint_features"]),
+    ):
+        if len(names) != joints:
+            raise DeploymentError(
+                f"{path}: {len(names)} {name}, expected one for each of the {joints} joints",
+                found=len(names),
+                expected=joints,
+                path=path,
+            )
+    if len(block["task_features"]) != len(arm.task_axes):
+        raise DeploymentError(
+            f"{path}: task_features are {block['task_features']}, expected one for each of the "
+            f"tool coordinates {', '.join(arm.task_axes)}",
+            found=block["task_features"],
+            expected=arm.task_axes,
+            path=path,
+        )
+    both = set(block["joint_features"]) & set(block["task_features"])
+    if both:
+        raise DeploymentError(
+            f"{path}: {', '.join(sorted(both))} are both joint_features and task_features, "
+            "expected each feature to mean one thing",
+            found=sorted(both),
+            path=path,
+        )
 
 
 def _columns(block: Mapping[str, Any], name: str, path: Path) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import ModelProto, checker, numpy_helper, parser
 
 from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
@@ -90,73 +90,76 @@ def _check_columns(block: Deployment, folder: Path) -> None:
 
 def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) -> ModelProto:
     """The graph for link lengths l1, l2 [m]; float32, input_0 (batch, 4) = q1, q2, dx, dy."""
+    strict = kind is GraphKind.STRICT
+    model = parser.parse_model(
+        f"""<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}]>
+        exact_planar_2r (float[batch,4] input_0) => ({_STRICT_OUTPUTS if strict else _OUTPUTS}) {{
+            {_KINEMATICS}
+            {_DECODE if strict else ""}
+        }}"""
+    )
     constants = {
         "l1": np.float32(l1),
         "l2": np.float32(l2),
         "l1_l2": np.float32(l1 * l2),
-        "columns": np.ones(4, dtype=np.int64),
+        "widths": np.ones(4, dtype=np.int64),
         "axis_1": np.array([1], dtype=np.int64),
+        **(_decode_constants(config) if strict else {}),
     }
-    nodes = [
-        helper.make_node("Split", ["input_0", "columns"], ["q1", "q2", "dx", "dy"], axis=1),
-        helper.make_node("Add", ["q1", "q2"], ["q12"]),
-        *(
-            helper.make_node(op, [angle], [f"{name}_{angle}"])
-            for angle in ("q1", "q12")
-            for op, name in (("Cos", "c"), ("Sin", "s"))
-        ),
-        helper.make_node("Sin", ["q2"], ["s_q2"]),
-        *(
-            helper.make_node("Mul", [f"{name}_{angle}", length], [f"{length}_{name}"])
-            for angle, length in (("q1", "l1"), ("q12", "l2"))
-            for name in "cs"
-        ),
-        helper.make_node("Add", ["l1_c", "l2_c"], ["tool_x"]),
-        helper.make_node("Add", ["l1_s", "l2_s"], ["tool_y"]),
-        *_dot("l2_c", "l2_s", "p1"),
-        *_dot("tool_x", "tool_y", "minus_p2"),
-        helper.make_node("Neg", ["minus_p2"], ["p2"]),
-        helper.make_node("Concat", ["p1", "p2"], ["numerator"], axis=1),
-        helper.make_node("Mul", ["s_q2", "l1_l2"], ["det"]),
-        helper.make_node("Squeeze", ["det", "axis_1"], ["denominator"]),
-    ]
-    if kind is GraphKind.STRICT:
-        constants |= _thresholds(config)
-        nodes += _decode_nodes()
-    shapes: dict[str, list[str | int]] = {
-        name: ["batch"] for name in ("denominator", "bottom_mask", "gap_mask")
-    }
-    shapes |= {name: ["batch", 2] for name in ("numerator", "decoded")}
-    graph = helper.make_graph(
-        nodes,
-        "exact_planar_2r",
-        [helper.make_tensor_value_info("input_0", TensorProto.FLOAT, ["batch", 4])],
-        [
-            helper.make_tensor_value_info(
-                name,
-                TensorProto.BOOL if name.endswith("mask") else TensorProto.FLOAT,
-                shapes[name],
-            )
-            for name in kind.value
-        ],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
     )
     checker.check_model(model, full_check=True)
     return model
 
 
-def _dot(x: str, y: str, result: str) -> list[Any]:
-    return [
-        helper.make_node("Mul", [x, "dx"], [f"{result}_x"]),
-        helper.make_node("Mul", [y, "dy"], [f"{result}_y"]),
-        helper.make_node("Add", [f"{result}_x", f"{result}_y"], [result]),
-    ]
+_OUTPUTS = "float[batch,2] numerator, float[batch] denominator"
+_KINEMATICS = """
+    q1, q2, dx, dy = Split <axis=1> (input_0, widths)
+    q12 = Add(q1, q2)
+    c1 = Cos(q1)
+    s1 = Sin(q1)
+    c12 = Cos(q12)
+    s12 = Sin(q12)
+    l1_c1 = Mul(l1, c1)
+    l1_s1 = Mul(l1, s1)
+    l2_c12 = Mul(l2, c12)
+    l2_s12 = Mul(l2, s12)
+    tool_x = Add(l1_c1, l2_c12)
+    tool_y = Add(l1_s1, l2_s12)
+
+    p1_x = Mul(l2_c12, dx)
+    p1_y = Mul(l2_s12, dy)
+    p1 = Add(p1_x, p1_y)
+    minus_p2_x = Mul(tool_x, dx)
+    minus_p2_y = Mul(tool_y, dy)
+    minus_p2 = Add(minus_p2_x, minus_p2_y)
+    p2 = Neg(minus_p2)
+    numerator = Concat <axis=1> (p1, p2)
+
+    s2 = Sin(q2)
+    det = Mul(l1_l2, s2)
+    denominator = Squeeze(det, axis_1)
+"""
+
+_STRICT_OUTPUTS = "float[batch,2] decoded, bool[batch] bottom_mask, bool[batch] gap_mask"
+# The strict decode. Q is finite here wherever the inputs are, and so is P / Q. Bottom is
+# not (|Q| >= tau), so that a NaN is bottom.
+_DECODE = """
+    q_abs = Abs(denominator)
+    large = GreaterOrEqual(q_abs, tau_infer)
+    bottom_mask = Not(large)
+    below_train = Less(q_abs, tau_train)
+    gap_mask = And(large, below_train)
+
+    large_column = Unsqueeze(large, axis_1)
+    divisor = Where(large_column, det, one)
+    quotient = Div(numerator, divisor)
+    decoded = Where(large_column, quotient, nan)
+"""
 
 
-def _thresholds(config: InferenceConfig) -> dict[str, Any]:
+def _decode_constants(config: InferenceConfig) -> dict[str, Any]:
     tau_train = config.tau_infer if config.tau_train is None else config.tau_train
     return {
         "tau_infer": _round_up(config.tau_infer),
@@ -172,22 +175,6 @@ def _round_up(threshold: float) -> np.float32:
     if float(rounded) < threshold:
         rounded = np.float32(np.nextafter(rounded, np.float32(np.inf)))
     return rounded
-
-
-def _decode_nodes() -> list[Any]:
-    """The strict decode. In this graph Q is finite wherever the inputs are, and so is P / Q."""
-    return [
-        helper.make_node("Abs", ["denominator"], ["q_abs"]),
-        # not (|Q| >= tau), so that a NaN is bottom
-        helper.make_node("GreaterOrEqual", ["q_abs", "tau_infer"], ["large"]),
-        helper.make_node("Not", ["large"], ["bottom_mask"]),
-        helper.make_node("Less", ["q_abs", "tau_train"], ["below_train"]),
-        helper.make_node("And", ["large", "below_train"], ["gap_mask"]),
-        helper.make_node("Unsqueeze", ["large", "axis_1"], ["large_column"]),
-        helper.make_node("Where", ["large_column", "det", "one"], ["divisor"]),
-        helper.make_node("Div", ["numerator", "divisor"], ["quotient"]),
-        helper.make_node("Where", ["large_column", "quotient", "nan"], ["decoded"]),
-    ]
 
 
 # What zeroproofml 0.5.1 asks of a bundle that decodes by itself.
