@@ -90,10 +90,11 @@ def test_a_position_one_rounding_beyond_a_limit_is_not_served(
     robot = position_block["robot"] | {"position_limits": limits, "velocity_limits": [30.0, 30.0]}
     bundle = graph_bundle(
         """q, x = Split <axis=1> (input_0, widths)  zero = Sub(x, x)  numerator = Add(zero, answer)
-        one = Cos(zero)  denominator = Identity(one)""",
+        denominator = Add(zero, ones)""",
         inputs="double[batch, 4] input_0",
         outputs="double[batch, 2] numerator, double[batch, 2] denominator",
-        constants=f"int64[2] widths = {{2, 2}}, double[2] answer = {{{answer}, 0.5}}",
+        constants=f"int64[2] widths = {{2, 2}}, double[2] ones = {{1.0, 1.0}}, "
+        f"double[2] answer = {{{answer}, 0.5}}",
         deployment=position_block | {"robot": robot},
     )
     ik = StrictIK(bundle)
