@@ -75,7 +75,7 @@ def test_every_key_of_the_robot_is_required(block: dict[str, Any], key: str) -> 
     [
         ({"typo": 1}, "'typo' was unexpected"),
         ({"output_kind": "velocity"}, "output_kind: 'velocity' is not one of"),
-        ({"base_frame": ""}, "base_frame: '' should be non-empty"),
+        ({"base_frame": ""}, "base_frame: '' (should be non-empty|is too short)"),
         ({"features": ["theta1", "theta2", "dx", "dx"]}, "features: .* has non-unique elements"),
         ({"features": []}, "features: "),
         ({"features": ["theta1", "theta2", "dx", 4]}, "features.3: 4 is not of type 'string'"),
