@@ -69,10 +69,18 @@ class Client:
         return publisher
 
     def call(self, service: type, name: str, **fields: Any) -> Any:
-        """The response of a service."""
-        future = self.request(service, name, **fields)
-        self.wait(future.done, f"the response of {name}")
-        return future.result()
+        """The response of a service.
+
+        Fast DDS drops a response to a client that the server has not discovered yet, so a request
+        without one is sent again.
+        """
+        end = time.monotonic() + DEADLINE
+        while True:
+            future, again = self.request(service, name, **fields), time.monotonic() + DEADLINE / 4
+            self.wait(lambda f=future, a=again: f.done() or time.monotonic() > a, name)
+            if future.done():
+                return future.result()
+            assert time.monotonic() < end, f"waited {DEADLINE:g} s in vain for {name} to respond"
 
     def request(self, service: type, name: str, **fields: Any) -> Any:
         """The future response of a service."""

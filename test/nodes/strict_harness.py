@@ -244,6 +244,9 @@ class Serve:
         harness = StrictHarness(self._client, process, name, parameters)
         if settle:
             harness.settle()
+        else:
+            # it has discovered this process by then, and can answer its requests
+            harness.wait(lambda: harness.statuses, "its first report")
         return harness
 
     def all(self, **nodes: dict[str, Any]) -> dict[str, StrictHarness]:
