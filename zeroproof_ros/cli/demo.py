@@ -30,7 +30,7 @@ DEMO_DOMAIN_ID = "97"
 STARTUP_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 10.0
 # A tool this near to a singular circle [m] counts as on it.
-ON_CIRCLE = 1e-3
+ON_CIRCLE = 5e-3
 
 
 class DemoError(ZeroProofError):
