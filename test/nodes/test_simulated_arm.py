@@ -145,3 +145,15 @@ def test_strict_inference_leads_it_through_both_singular_poses(
         assert (np.abs(positions) <= np.pi).all()
     # it keeps up with where it is sent [m]
     assert np.hypot(*rows["in"][20:, 2:].T).max() < 0.1
+
+
+def test_an_arm_that_can_not_reach_the_path_is_refused_in_one_line(
+    start: Start, tmp_path: Path
+) -> None:
+    robot = yaml.safe_load(ROBOT.read_text("utf-8"))
+    robot["robot"]["position_limits"] = {"lower": [-0.1, -0.1], "upper": [0.1, 0.1]}
+    (tmp_path / "narrow.yaml").write_text(yaml.safe_dump(robot))
+    process = start("arm_simulator_node", deployment_file=str(tmp_path / "narrow.yaml"))
+    process.expected_code = 1
+    assert process.wait() == 1
+    assert "within its limits the arm does not reach" in process.output

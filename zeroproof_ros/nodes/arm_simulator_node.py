@@ -80,6 +80,12 @@ class ArmSimulatorNode(Node):
         self._lap_steps = settings["lap_steps"]
         self._tick = 0
         self._q = AnalyticSolver(arm).position(np.zeros((1, 2)), self._reference(0))
+        if np.isnan(self._q).any():
+            raise DeploymentError(
+                f"{path}: within its limits the arm does not reach {self._reference(0)[0]}, where "
+                "the path starts",
+                path=path,
+            )
         self._commanded: NDArray[Any] | None = None
         command = COMMAND_TYPES[settings["command_type"]]
         self._read_command = command.read
@@ -122,7 +128,7 @@ class ArmSimulatorNode(Node):
             self._q = self._q + np.clip(self._commanded - self._q, -self._max_step, self._max_step)
             self._tick += 1
         deployment = self._deployment
-        row = np.empty((1, len(deployment.features)))
+        row = np.zeros((1, len(deployment.features)))
         row[:, deployment.joint_columns] = self._q
         row[:, deployment.task_columns] = self._reference(self._tick) - self._arm.forward(self._q)
         header = Header(stamp=self.get_clock().now().to_msg())

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-
-Transition = Callable[[LifecycleState], TransitionCallbackReturn]
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 
 class GuardedLifecycleNode(LifecycleNode):

@@ -27,7 +27,8 @@ class StrictIK:
 
     Every input row comes back exactly once, in order. A row is served only if its answer, from
     the model or the solver, passed the check of its source, the position limits and the step
-    limit.
+    limit. Of a solver's joint motion that is too long for one step, the whole passed the check and
+    the first step is the answer.
 
     Args:
         bundle: a loaded bundle with a deployment.
