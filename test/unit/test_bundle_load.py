@@ -44,9 +44,10 @@ def test_the_shipped_bundle_says_what_it_is(shipped_bundle: Bundle, shipped: Pat
 
 def test_the_shipped_bundle_decodes(shipped_bundle: Bundle) -> None:
     rows = np.array([[0.0, np.pi / 2, 0.01, 0.0], [0.0, 0.0, 0.01, 0.0], [0.0, 0.05, 0.01, 0.0]])
-    result, q_abs = shipped_bundle.decode(rows)
+    result = shipped_bundle.run(rows)
     assert result.bottom_mask.tolist() == [False, True, False]
     assert result.gap_mask.tolist() == [False, False, True]
+    q_abs = result.q_abs
     assert q_abs is not None
     assert q_abs.dtype == np.float64
     np.testing.assert_allclose(q_abs, 0.8 * np.sin(rows[:, 1]), atol=1e-7)

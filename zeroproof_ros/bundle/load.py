@@ -37,6 +37,18 @@ from zeroproof_ros.runtimes import Runtime
 from zeroproof_ros.runtimes.onnx import CPU, OnnxRuntime
 
 
+@dataclass(frozen=True, eq=False)
+class BundleResult(SplitMasksResult):
+    """What a bundle answers; unpacks to `decoded, bottom_mask, gap_mask`.
+
+    Attributes:
+        q_abs: |Q| as float64 in the denominator's shape, None for a strict graph, which keeps its
+            denominator to itself.
+    """
+
+    q_abs: NDArray[Any] | None
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A loaded bundle.
@@ -65,12 +77,8 @@ class Bundle:
         """Folder name and the start of the digest: a short name for logs and diagnostics."""
         return f"{self.path.name}@{self.digest[:12]}"
 
-    def decode(self, rows: NDArray[Any]) -> tuple[SplitMasksResult, NDArray[Any] | None]:
+    def run(self, rows: NDArray[Any]) -> BundleResult:
         """Run the model on rows (N, F) and decode strictly.
-
-        Returns:
-            The strict result, and |Q| as a float64 array of the denominator's shape, None for a
-            strict graph, which keeps its denominator to itself.
 
         Raises:
             ModelRunError: the model raised.
@@ -79,11 +87,11 @@ class Bundle:
         # Checks go along the columns, so each is brought together in memory.
         outputs = list(map(np.asfortranarray, self.runtime.run(rows)))
         if self.kind is GraphKind.STRICT:
-            return adopt_masks(*outputs), None
+            return _with_q_abs(adopt_masks(*outputs), None)
         numerator, denominator = outputs
         # inference_config asks for split masks, whatever the bundle
         result = cast(SplitMasksResult, strict_inference(numerator, denominator, self.config))
-        return result, np.abs(denominator, dtype=np.float64)
+        return _with_q_abs(result, np.abs(denominator, dtype=np.float64))
 
 
 def load_bundle(
@@ -125,6 +133,17 @@ def load_bundle(
     )
     _check_graph(bundle)
     return bundle
+
+
+def _with_q_abs(result: SplitMasksResult, q_abs: NDArray[Any] | None) -> BundleResult:
+    return BundleResult(
+        result.decoded,
+        result.bottom_mask,
+        result.gap_mask,
+        result.fault_mask,
+        result.semantic_bottom_mask,
+        q_abs,
+    )
 
 
 def _model_file(folder: Path, name: str) -> Path:
@@ -192,7 +211,7 @@ def _check_graph(bundle: Bundle) -> None:
 
 def _probe(bundle: Bundle, width: int) -> SplitMasksResult:
     try:
-        result, _ = bundle.decode(np.zeros((2, width)))
+        result = bundle.run(np.zeros((2, width)))
     except (ArrayError, ThresholdError) as error:
         raise GraphMismatchError(
             f"{bundle.path}: the outputs of the graph do not fit the contract: {error}",

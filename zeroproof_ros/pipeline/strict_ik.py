@@ -123,14 +123,14 @@ class StrictIK:
     def _serve(self, rows: FloatArray) -> NDArray[Any]:
         """The result of rows that are finite."""
         try:
-            strict, q_abs = self.bundle.decode(rows)
+            strict = self.bundle.run(rows)
             decoded = strict.decoded.astype(np.float64).reshape(len(rows), len(self.layout.outputs))
         except (ZeroProofError, ValueError):
             return self.layout.refused(rows, Reason.RUNTIME_ERROR)
         result = np.zeros(len(rows), dtype=self.layout.dtype)
         result["in"] = rows
         result["decoded"] = decoded
-        result["q_abs"] = np.nan if q_abs is None else _per_row(np.minimum, q_abs)
+        result["q_abs"] = np.nan if strict.q_abs is None else _per_row(np.minimum, strict.q_abs)
         result["bottom"] = bottom = _per_row(np.logical_or, strict.bottom_mask)
         result["gap"] = gap = ~bottom & _per_row(np.logical_or, strict.gap_mask)
         result["fault"] = _per_row(np.logical_or, strict.fault_mask)
