@@ -93,7 +93,8 @@ def strict_inference(
     _check_kind(xp, "real floating", P=P, Q=Q)
     _check_thresholds(xp, Q, config)
 
-    q_abs = xp.abs(xp.asarray(Q, dtype=xp.float64))
+    # numpy 1 has no function for it, and asarray of torch warns of gradients.
+    q_abs = xp.abs(Q.astype(np.float64) if xp is np else xp.astype(Q, xp.float64))
     small = q_abs < config.tau_infer
     # 1 stands in for a denominator that must not be divided by; the mask, not it, is the answer.
     divisor = xp.where(small, 1.0, Q)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from zeroproof_ros.contract import InferenceConfig, strict_inference
-from zeroproof_ros.errors import ModelRunError
+from zeroproof_ros.runtimes.torchscript import projective_pair
 
 
 class SCMInferenceWrapper(nn.Module):
@@ -48,24 +48,3 @@ class SCMInferenceWrapper(nn.Module):
         if torch.jit.is_tracing() or torch.compiler.is_exporting():
             return tuple(result)
         return result
-
-
-def projective_pair(answer: Any) -> tuple[Any, Any]:
-    """The P and Q that a model answered.
-
-    Raises:
-        ModelRunError: anything but two tensors. A lone P is never given a Q of 1: it would be
-            accepted everywhere, also where the model has no value.
-    """
-    pair = isinstance(answer, tuple | list) and len(answer) == 2
-    if not pair or not all(isinstance(part, torch.Tensor) for part in answer):
-        found = type(answer).__name__
-        if isinstance(answer, tuple | list):
-            found += f" of {', '.join(type(part).__name__ for part in answer) or 'nothing'}"
-        raise ModelRunError(
-            f"the model answered {found}, expected a pair of tensors (P, Q)",
-            found=answer,
-            expected="(P, Q)",
-        )
-    P, Q = answer
-    return P, Q
