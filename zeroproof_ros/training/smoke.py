@@ -158,8 +158,10 @@ def _refuse_first(
     model: StrictResult,
     q_abs: Floats,
 ) -> None:
-    rows = {name: entries.reshape(len(entries), -1).any(axis=1) for name, entries in wrong.items()}
-    bad: NDArray[np.bool_] = np.stack(list(rows.values())).any(axis=0)
+    rows: dict[str, Any] = {
+        name: entries.reshape(len(entries), -1).any(axis=1) for name, entries in wrong.items()
+    }
+    bad = np.stack(list(rows.values())).any(axis=0)
     if not bad.any():
         return
     row = int(bad.argmax())
