@@ -204,13 +204,13 @@ def _export(model: nn.Module, x: torch.Tensor, opset: int) -> ModelProto:
             f"torch {torch.__version__} can not write {type(model).__name__} as ONNX: {reason}"
         ) from error
     graph: ModelProto = program.model_proto
-    written = graph.opset_import[0].version
-    if written != opset:
+    written = {entry.domain: entry.version for entry in graph.opset_import}
+    if written != {"": opset}:
         raise ModelExportError(
-            f"torch {torch.__version__} can not write {type(model).__name__} in opset {opset}, "
-            f"only in {written}",
+            f"torch {torch.__version__} writes {type(model).__name__} with the operators of "
+            f"{written}, expected ONNX's own of opset {opset}",
             found=written,
-            expected=opset,
+            expected={"": opset},
         )
     tensors = [value.type.tensor_type for value in (*graph.graph.input, *graph.graph.output)]
     if any(tensor.shape.dim[0].dim_param != BATCH for tensor in tensors):

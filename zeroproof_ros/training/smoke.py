@@ -161,7 +161,7 @@ def _refuse_first(
     rows: dict[str, Any] = {
         name: entries.reshape(len(entries), -1).any(axis=1) for name, entries in wrong.items()
     }
-    bad = np.stack(list(rows.values())).any(axis=0)
+    bad: Any = np.stack(list(rows.values())).any(axis=0)
     if not bad.any():
         return
     row = int(bad.argmax())
