@@ -1,4 +1,4 @@
-"""The wrapper: pairs while training, the strict decode afterwards, and never a Q it was not given."""
+"""The wrapper: pairs while training, the strict decode afterwards, never a Q of its own."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def test_it_is_a_module_like_any_other() -> None:
         (lambda h: (h, h, h), "tuple of Tensor, Tensor, Tensor"),
         (lambda h: (h, 1.0), "tuple of Tensor, float"),
         (lambda h: (h, None), "tuple of Tensor, NoneType"),
-        (lambda h: [], "list of nothing"),
+        (lambda _: [], "list of nothing"),
         (lambda h: {"P": h, "Q": h}, "dict"),
-        (lambda h: None, "NoneType"),
+        (lambda _: None, "NoneType"),
     ],
 )
 def test_what_is_no_pair_of_tensors_is_refused(make: Any, found: str, training: bool) -> None:

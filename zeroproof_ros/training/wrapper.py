@@ -31,7 +31,7 @@ class SCMInferenceWrapper(nn.Module):
         self.model = model
         self.config = config
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """(P, Q) while training, for the losses; what `strict_inference` answers in eval mode.
 
         Tracers and exporters take nothing but tensors, so they get the plain tuple
@@ -41,7 +41,7 @@ class SCMInferenceWrapper(nn.Module):
             ModelRunError: the model does not answer a pair of tensors.
             ArrayError, ThresholdError: see `strict_inference`.
         """
-        P, Q = projective_pair(self.model(*inputs))
+        P, Q = projective_pair(self.model(x))
         if self.training:
             return P, Q
         result = strict_inference(P, Q, self.config)
