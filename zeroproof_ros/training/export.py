@@ -28,8 +28,9 @@ from zeroproof_ros.training.bundle_metadata import BATCH, bundle_metadata
 from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, append_strict_decode
 from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
-# The oldest that torch translates the usual layers to, the newest that ONNX Runtime 1.17 reads.
-OPSETS = range(17, 21)
+# The oldest that torch writes without a conversion, which fails for common layers, and the newest
+# that ONNX Runtime 1.17 reads.
+OPSETS = range(18, 21)
 FLOATS = (torch.float32, torch.float64)
 
 
@@ -95,7 +96,7 @@ def export_onnx_model(
             (N, K).
         path: the file.
         example_inputs: one table x (N, F), N >= 1, float32 or float64, as the model takes it.
-        opset_version: 17 to 20.
+        opset_version: 18 to 20.
 
     Raises:
         ConfigError: another opset, or a model that is in training mode.
