@@ -185,6 +185,24 @@ def test_masks_are_not_changed(update: dict[str, Mask]) -> None:
         np.testing.assert_array_equal(m, before[name])
 
 
+class FarMask:
+    """A mask that numpy can not read where it is, like a tensor on an accelerator."""
+
+    def __init__(self, entries: Mask) -> None:
+        self._entries = entries
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Mask:
+        raise TypeError("not on the host")
+
+    def cpu(self) -> Mask:
+        return self._entries
+
+
+def test_a_mask_on_an_accelerator_is_copied_to_the_host() -> None:
+    monitor = monitor_of({"bottom_mask": FarMask(mask(1, 0)), "gap_mask": FarMask(mask(0, 1))})
+    assert (monitor.n_bottom, monitor.n_gap) == (1, 1)
+
+
 def test_a_gap_is_not_counted_where_bottom() -> None:
     update = {"bottom_mask": mask(1, 0, 0), "gap_mask": mask(1, 1, 0)}
     rates = monitor_of(update).rates()
@@ -405,7 +423,10 @@ def test_a_drift_is_the_distance_to_all_before(sizes: list[tuple[int, int]], per
 def test_a_distance_at_the_threshold_is_a_drift() -> None:
     # in floats 1.0 - 0.9 is below 0.1
     assert len(drifts(accepted(10, 0), accepted(9, 1), threshold=0.1)) == 1
-    assert drifts(accepted(100, 0), accepted(91, 9), threshold=0.1) == []
+    # one entry in a hundred thousand beside it
+    many = accepted(100_000, 0)
+    assert len(drifts(many, accepted(89_999, 10_001), threshold=0.1)) == 1
+    assert drifts(many, accepted(90_001, 9_999), threshold=0.1) == []
 
 
 def test_a_slow_slide_is_seen() -> None:
