@@ -35,6 +35,7 @@ pytest.importorskip("onnxscript", reason="onnxscript, with which torch writes ON
 from torch_models import Answers, Columns, learned, rows
 
 from zeroproof_ros.training.export import export_bundle
+from zeroproof_ros.training.strict_graph import KINDS
 from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
 CONFIG = InferenceConfig(tau_infer=0.05, tau_train=1 / 3)
@@ -106,7 +107,7 @@ def test_a_bundle_answers_what_the_wrapped_model_answers(
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", GraphKind)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_number_of_rows(
@@ -134,12 +135,12 @@ EXPORT = """
 import sys
 from pathlib import Path
 from torch_models import learned, rows
-from zeroproof_ros.bundle import GraphKind
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.training.export import export_bundle
+from zeroproof_ros.training.strict_graph import KINDS
 from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 wrapped = SCMInferenceWrapper(learned(), InferenceConfig(0.05, 1 / 3)).eval()
-for kind in GraphKind:
+for kind in KINDS:
     folder = Path(sys.argv[1], kind.name)
     export_bundle(wrapped, folder, example_inputs=(rows(7),), kind=kind)
 """
@@ -155,7 +156,7 @@ def test_another_process_in_another_folder_writes_the_same_bytes(tmp_path: Path)
         env=environment,
         capture_output=True,
     )
-    for kind in GraphKind:
+    for kind in KINDS:
         folder = tmp_path / "here" / kind.name
         export_bundle(wrap(learned()), folder, example_inputs=(rows(1),), kind=kind)
         assert files(folder) == files(tmp_path / "there" / kind.name)
@@ -164,7 +165,7 @@ def test_another_process_in_another_folder_writes_the_same_bytes(tmp_path: Path)
             assert word.encode() not in content, word
 
 
-@pytest.mark.parametrize("kind", GraphKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_graph_is_one_that_every_runtime_reads(tmp_path: Path, kind: GraphKind) -> None:
     export_bundle(wrap(learned()), tmp_path / "new", example_inputs=(rows(1),), kind=kind)
     model = onnx.load(tmp_path / "new" / "model.onnx", load_external_data=False)
@@ -181,6 +182,7 @@ def test_the_graph_is_one_that_every_runtime_reads(tmp_path: Path, kind: GraphKi
 
 def test_the_metadata_says_what_zeroproofml_asks_for(tmp_path: Path) -> None:
     export_bundle(wrap(learned()), tmp_path / "new", example_inputs=(rows(1),))
+    assert load_bundle(tmp_path / "new").thresholds_in_graph
     metadata = json.loads((tmp_path / "new" / "metadata.json").read_text("utf-8"))
     assert {key: metadata.pop(key)["version"] for key in ("python", "torch")} == {
         "python": sys.version.split(maxsplit=1)[0],
@@ -234,7 +236,7 @@ def test_the_metadata_says_what_zeroproofml_asks_for(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", GraphKind)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tau_train", [None, 0.05])
 def test_without_room_between_the_thresholds_nothing_is_gap(
     tmp_path: Path, tau_train: float | None, kind: GraphKind
@@ -325,9 +327,9 @@ def test_an_example_that_is_not_one_table_is_refused(tmp_path: Path, x: Any, fou
     [
         (lambda h: h, ModelRunError, "the model answered Tensor, expected a pair"),
         (lambda h: {"P": h, "Q": h}, ModelRunError, "the model answered dict"),
-        (lambda h: (h, h[:, :2]), ArrayError, r"P has shape \(1, 3\) and Q or a mask has"),
+        (lambda h: (h, h[:, :2]), ArrayError, r"P has shape \(1, 3\) and Q has"),
         # the denominator of a single row loses its axis
-        (lambda h: (h[:, :2], h[:, 2:].squeeze()), ArrayError, r"Q or a mask has shape \(\)"),
+        (lambda h: (h[:, :2], h[:, 2:].squeeze()), ArrayError, r"Q has shape \(\)"),
         (lambda h: (h[:, 0], h[:, 1].double()), ArrayError, "expected both float32 or both"),
         (lambda h: (h.half(), h.half()), ArrayError, "expected both float32 or both float64"),
         (lambda h: (h[:1], h[:1]), ArrayError, "2 rows gave .*with 2 rows"),
@@ -347,6 +349,17 @@ def test_a_model_that_no_graph_can_stand_for_is_refused(
     tmp_path: Path, make: Any, error: type[Exception], message: str
 ) -> None:
     refuse(error, message, wrap(Answers(make)), tmp_path)
+
+
+def test_a_kind_that_is_not_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a graph is not written as PROVENANCE, only as PROJ"):
+        export_bundle(
+            wrap(learned()),
+            tmp_path / "new",
+            example_inputs=(rows(1),),
+            kind=GraphKind.PROVENANCE,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_threshold_that_q_can_not_hold_is_refused(tmp_path: Path) -> None:

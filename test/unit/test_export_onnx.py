@@ -102,7 +102,7 @@ def test_an_opset_outside_the_tried_ones_is_refused(tmp_path: Path, opset: int) 
             ModelRunError,
             "the model answered StrictResult",
         ),
-        (lambda: Answers(lambda h: (h, h[:, 0, None, None])).eval(), ArrayError, "Q or a mask"),
+        (lambda: Answers(lambda h: (h, h[:, 0, None, None])).eval(), ArrayError, "and Q has"),
         (
             lambda: Answers(lambda h: (h, torch.ones(len(h)))).eval(),
             ModelExportError,

@@ -159,7 +159,6 @@ def test_it_says_what_it_takes_and_answers(save: Any) -> None:
         TensorSpec("denominator", "float32", ("batch", 1)),
     )
     assert runtime.providers == ("cpu",)
-    runtime.warm_up()
 
 
 def test_a_model_of_doubles_computes_in_double(save: Any) -> None:

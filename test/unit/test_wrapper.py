@@ -113,7 +113,7 @@ def test_the_model_gets_what_the_wrapper_gets() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda h: (h[:, 0], h[:, :1]), ArrayError, r"P has shape \(2,\) and Q or a mask"),
+        (lambda h: (h[:, 0], h[:, :1]), ArrayError, r"P has shape \(2,\) and Q has"),
         (lambda h: (h.int(), h), ArrayError, "P has dtype torch.int32"),
         (lambda h: (h.half(), h.half()), ThresholdError, "tau_infer 1e-09 is 0 in torch.float16"),
     ],

@@ -46,9 +46,6 @@ class Runtime(Protocol):
             ModelRunError: the model raised while running.
         """
 
-    def warm_up(self) -> None:
-        """Run once, so that the first real row does not pay for allocation and planning."""
-
 
 def as_table(rows: NDArray[Any], width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Rows (N, width) of any real dtype as the contiguous table a model takes.

@@ -60,11 +60,6 @@ class TorchScriptRuntime:
             raise ModelRunError(f"the model failed on {len(rows)} rows: {error}") from error
         return [part.cpu().numpy() for part in projective_pair(answer)]
 
-    def warm_up(self) -> None:
-        """Run until torch, which compiles a module while it runs, has done so."""
-        for _ in range(3):
-            self.run(np.zeros((1, self._width), dtype=self._dtype))
-
     def _probe(self, path: Path) -> tuple[TensorSpec, ...]:
         """What it answers, learned from two rows, which tell rows from columns."""
         try:

@@ -22,7 +22,7 @@ from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import DeploymentError
 from zeroproof_ros.training.bundle_metadata import bundle_metadata
-from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, append_strict_decode
+from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, as_kind
 
 
 def write_exact_bundle(
@@ -44,6 +44,7 @@ def write_exact_bundle(
         overwrite: whether an existing bundle is replaced.
 
     Raises:
+        ConfigError: see `as_kind`.
         DeploymentError: a block for another robot or other columns.
         BundlePathError: see `write_bundle`.
     """
@@ -93,8 +94,7 @@ def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) 
     model.graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
     )
-    if kind is GraphKind.STRICT:
-        model = append_strict_decode(model, config)
+    model = as_kind(kind, model, config)
     checker.check_model(model, full_check=True)
     return model
 

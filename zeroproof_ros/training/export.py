@@ -7,8 +7,7 @@ and no path, time or source line of the machine that wrote it is inside.
 from __future__ import annotations
 
 import platform
-import shutil
-import tempfile
+import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from zeroproof_ros.errors import ArrayError, ConfigError, ModelExportError
 from zeroproof_ros.runtimes.onnx import OnnxRuntime
 from zeroproof_ros.runtimes.torchscript import projective_pair
 from zeroproof_ros.training.bundle_metadata import BATCH, bundle_metadata
-from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, append_strict_decode
+from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, as_kind
 from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
 # The oldest that torch writes without a conversion, which fails for common layers, and the newest
@@ -55,7 +54,7 @@ def export_bundle(
         overwrite: whether an existing bundle is replaced.
 
     Raises:
-        ConfigError: not a wrapped model, or one that is in training mode.
+        ConfigError: not a wrapped model, one that is in training mode, or another kind.
         ArrayError: another example than the above, or a P and Q that do not fit each other.
         ModelRunError: the model does not answer a pair of tensors.
         ThresholdError: a threshold that is 0 in the dtype of Q.
@@ -68,9 +67,11 @@ def export_bundle(
             found=type(wrapped),
             expected=SCMInferenceWrapper,
         )
-    graph = _projective_graph(wrapped.model, example_inputs, OPSET, wrapped.config)
-    if kind is GraphKind.STRICT:
-        graph = append_strict_decode(graph, wrapped.config)
+    graph = as_kind(
+        kind,
+        _projective_graph(wrapped.model, example_inputs, OPSET, wrapped.config),
+        wrapped.config,
+    )
     metadata = {
         **bundle_metadata(graph, wrapped.config),
         **_ENVIRONMENT,
@@ -110,15 +111,14 @@ def export_onnx_model(
         )
     content = _to_bytes(_projective_graph(model, example_inputs, opset_version, InferenceConfig()))
     path = Path(path).absolute()
+    OnnxRuntime(path, content=content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    staging = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        file = staging / path.name
-        file.write_bytes(content)
-        OnnxRuntime(file).warm_up()
-        file.replace(path)
+        staging.write_bytes(content)
+        staging.replace(path)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        staging.unlink(missing_ok=True)
 
 
 def example_table(example_inputs: Sequence[torch.Tensor]) -> torch.Tensor:

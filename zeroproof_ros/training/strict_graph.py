@@ -20,11 +20,28 @@ from onnx import ModelProto, TensorProto, compose, helper, numpy_helper, parser
 
 from zeroproof_ros.bundle import GraphKind
 from zeroproof_ros.contract import InferenceConfig
+from zeroproof_ros.errors import ConfigError
 
 # Read by every ONNX Runtime since 1.17, which Ubuntu 24.04 users may have.
 OPSET, IR_VERSION = 18, 9
+# The kinds a graph is written as.
+KINDS = (GraphKind.PROJECTIVE, GraphKind.STRICT)
 
 _TYPES = {TensorProto.FLOAT: "float", TensorProto.DOUBLE: "double"}
+
+
+def as_kind(kind: GraphKind, model: ModelProto, config: InferenceConfig) -> ModelProto:
+    """A projective graph as a graph of some kind.
+
+    Raises:
+        ConfigError: a kind that is not among `KINDS`.
+    """
+    if kind not in KINDS:
+        names = " or ".join(each.name for each in KINDS)
+        raise ConfigError(
+            f"a graph is not written as {kind.name}, only as {names}", found=kind, expected=KINDS
+        )
+    return model if kind is GraphKind.PROJECTIVE else append_strict_decode(model, config)
 
 
 def append_strict_decode(model: ModelProto, config: InferenceConfig) -> ModelProto:
