@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from zeroproof_ros.contract import InferenceConfig, strict_inference
-from zeroproof_ros.errors import ArrayError, ConfigError, ModelExportError, ModelRunError
+from zeroproof_ros.errors import (
+    ArrayError,
+    ConfigError,
+    ModelExportError,
+    ModelLoadError,
+    ModelRunError,
+)
 from zeroproof_ros.runtimes import TensorSpec
 from zeroproof_ros.runtimes.onnx import OnnxRuntime
 
@@ -119,6 +125,25 @@ def test_a_refusal_leaves_the_file_that_was_there(
         export_onnx_model(model(), path, example_inputs=(rows(1),))
     assert path.read_bytes() == b"before"
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_layer_of_another_domain_is_refused(tmp_path: Path) -> None:
+    def make(h: Any) -> Any:
+        return torch.onnx.ops.symbolic("other.domain::Twice", (h,), dtype=1, shape=h.shape), h
+
+    path = tmp_path / "model.onnx"
+    with pytest.raises(ModelExportError, match="with the operators of .*'other.domain': "):
+        export_onnx_model(Answers(make).eval(), path, example_inputs=(rows(1),))
+    assert not path.exists()
+
+
+def test_a_graph_that_onnx_runtime_does_not_load_is_not_written(tmp_path: Path) -> None:
+    """It has no asinh of doubles."""
+    model = Answers(lambda h: (h.asinh(), h)).eval().double()
+    path = tmp_path / "model.onnx"
+    with pytest.raises(ModelLoadError, match="model.onnx does not load in ONNX Runtime"):
+        export_onnx_model(model, path, example_inputs=(rows(1).double(),))
+    assert not path.exists()
 
 
 def test_a_file_is_replaced_and_folders_are_made(tmp_path: Path) -> None:

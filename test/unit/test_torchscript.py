@@ -73,6 +73,12 @@ class Total(Scripted):
         return h.sum(dim=0), h.sum(dim=0)
 
 
+class Doubled(Scripted):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = torch.cat([self.layer(x), self.layer(x)])
+        return h, h
+
+
 class Counts(Scripted):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         h = self.layer(x)
@@ -219,6 +225,7 @@ def test_a_model_that_raises_is_reported_and_runs_again(save: Any) -> None:
         (Three, "does not answer rows of 4 features: the model answered tuple of Tensor, Tensor"),
         (Outer, r"answers 2 rows with P float32\(2,\) and Q float32\(2, 1\), expected"),
         (Total, r"answers 2 rows with P float32\(3,\) and Q float32\(3,\), expected"),
+        (Doubled, r"answers 2 rows with P float32\(4, 3\) and Q float32\(4, 3\), expected"),
         (Counts, r"answers 2 rows with P int64\(2, 3\) and Q float32\(2, 3\), expected"),
         (Mixed, "has weights of float32, float64, expected float32 or float64"),
         (lambda: Pair(torch.float16), "has weights of float16, expected float32 or float64"),

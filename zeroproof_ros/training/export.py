@@ -59,6 +59,7 @@ def export_bundle(
         ModelRunError: the model does not answer a pair of tensors.
         ThresholdError: a threshold that is 0 in the dtype of Q.
         ModelExportError: a model that torch can not write for any number of rows.
+        ModelLoadError: a graph that ONNX Runtime does not load.
         BundleError: see `write_bundle`.
     """
     if not isinstance(wrapped, SCMInferenceWrapper):
@@ -101,7 +102,7 @@ def export_onnx_model(
 
     Raises:
         ConfigError: another opset, or a model that is in training mode.
-        ArrayError, ModelRunError, ModelExportError: see `export_bundle`.
+        ArrayError, ModelRunError, ModelExportError, ModelLoadError: see `export_bundle`.
     """
     if opset_version not in OPSETS:
         raise ConfigError(
