@@ -131,3 +131,8 @@ def in_shape_of(xp: Any, like: Array, mask: Array) -> Array:
 def per_row(xp: Any, mask: Array) -> Array:
     """(N,), where any entry of a row of `mask` is marked."""
     return mask if mask.ndim == 1 else xp.any(mask, axis=1)
+
+
+def count(xp: Any, mask: Array) -> int:
+    """How many entries of a mask are marked."""
+    return int(xp.sum(xp.asarray(mask, dtype=xp.int64)))
