@@ -21,9 +21,9 @@ from zeroproof_ros.contract.arrays import (
     spread,
 )
 from zeroproof_ros.errors import ArrayError, ConfigError
+from zeroproof_ros.monitor import EventLogger
 
 Solver = Callable[[Array], Array]
-EventLogger = Callable[[dict[str, object]], object]
 
 EVERY_BOTTOM = (BottomProvenance.FAULT, BottomProvenance.SEMANTIC, BottomProvenance.MIXED)
 
@@ -211,7 +211,7 @@ def _report(xp: Any, result: RoutedResult, provenance: Array, event_logger: Even
         found = count(xp, members)
         if not found:
             continue
-        event = {
+        event: dict[str, object] = {
             "event": "fallback-routing",
             "batch_size": size,
             "routed_count": routed,
