@@ -1,8 +1,7 @@
-"""Every snippet of the older "Inference & Deployment" of ZeroProof, with our package's name."""
+"""Snippets of the older "Inference & Deployment" of ZeroProof, with our package's name."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from snippets import run
 
 from zeroproof_ros.contract import InferenceConfig, strict_inference
+from zeroproof_ros.inference import SCMMonitor
 
 AsArray = Callable[[Any], Any]
 
@@ -18,12 +18,6 @@ AsArray = Callable[[Any], Any]
 N = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
 D = np.array([2.0, 5e-5, 5e-7])
 CONFIG = InferenceConfig(tau_infer=1e-6, tau_train=1e-4)
-
-
-@pytest.fixture
-def torch() -> Any:
-    """Torch, for the snippets that call it."""
-    return pytest.importorskip("torch", reason="torch, which this snippet calls")
 
 
 def decoded_by(asarray: AsArray) -> dict[str, Any]:
@@ -56,61 +50,10 @@ def test_using_strict_inference(asarray: AsArray) -> None:
     assert len(found["singular_cases"]) == 1
 
 
-CONSERVATIVE_APPROACH = """
-# Conservative approach
-safe_mask = ~bottom_mask & ~gap_mask
-final_output = torch.where(safe_mask, decoded, fallback_value)
-"""
-
-
-def test_conservative_approach(torch: Any) -> None:
-    decoded, bottom_mask, gap_mask = strict_inference(
-        torch.tensor(N[:, 0]), torch.tensor(D), CONFIG
-    )
-    found = run(
-        CONSERVATIVE_APPROACH,
-        torch=torch,
-        decoded=decoded,
-        bottom_mask=bottom_mask,
-        gap_mask=gap_mask,
-        fallback_value=-1.0,
-    )
-    assert found["final_output"].tolist() == [0.5, -1.0, -1.0]
-
-
-BATCH_PROCESSING = '''
-def batch_inference(model, data_loader, config):
-    """Safe batch inference with coverage tracking."""
-    all_outputs = []
-    all_bottom_masks = []
-    all_gap_masks = []
-    model.eval()
-    with torch.no_grad():
-        for batch_x in data_loader:
-            decoded, bottom_mask, gap_mask = model(batch_x)
-            all_outputs.append(decoded)
-            all_bottom_masks.append(bottom_mask)
-            all_gap_masks.append(gap_mask)
-    outputs = torch.cat(all_outputs)
-    bottom_masks = torch.cat(all_bottom_masks)
-    gap_masks = torch.cat(all_gap_masks)
-    # Coverage metrics
-    coverage = (~bottom_masks).float().mean()
-    gap_rate = gap_masks.float().mean()
-    return outputs, bottom_masks, gap_masks, coverage, gap_rate
-'''
-
-
 TO_IEEE = """
 from zeroproof_ros.utils.ieee_bridge import to_ieee
 # Convert SCM outputs to IEEE (⊥ → NaN)
 ieee_output = to_ieee(decoded, bottom_mask)
-"""
-
-TO_NUMPY = """
-# Use with standard libraries
-import numpy as np
-numpy_array = ieee_output.cpu().numpy()
 """
 
 
@@ -121,25 +64,6 @@ def test_converting_to_standard_floats(asarray: AsArray) -> None:
     np.testing.assert_array_equal(
         np.asarray(found["ieee_output"]), [[0.5, 1.0], [2.0, 4.0], [np.nan, np.nan]]
     )
-
-
-def test_converting_to_numpy(torch: Any) -> None:
-    found = run(TO_IEEE + TO_NUMPY, **decoded_by(torch.tensor))
-    assert isinstance(found["numpy_array"], np.ndarray)
-    np.testing.assert_array_equal(np.isnan(found["numpy_array"][:, 0]), [False, False, True])
-
-
-FROM_IEEE = """
-from zeroproof_ros.utils.ieee_bridge import from_ieee
-# Convert IEEE floats to SCM (NaN/Inf → ⊥)
-scm_value, bottom_mask = from_ieee(torch.tensor([1.0, float('nan'), float('inf')]))
-"""
-
-
-def test_converting_from_standard_floats(torch: Any) -> None:
-    found = run(FROM_IEEE, torch=torch)
-    assert found["bottom_mask"].tolist() == [False, True, True]
-    np.testing.assert_array_equal(found["scm_value"].numpy(), [1.0, np.nan, np.nan])
 
 
 COVERAGE_VERIFICATION = """
@@ -165,57 +89,7 @@ def test_coverage_verification(asarray: AsArray) -> None:
     assert found["test_coverage"] == 1.0
 
 
-GAP_REGION_ANALYSIS = """
-_, _, gap_mask = strict_inference(N, D, config)
-gap_rate = gap_mask.float().mean()
-if gap_rate > 0.05:
-    warnings.warn(f"High gap rate: {gap_rate:.3f}. Consider retraining.")
-"""
-
-
-def test_gap_region_analysis(torch: Any) -> None:
-    names = {"N": torch.tensor(N), "D": torch.tensor(D), "config": CONFIG}
-    with pytest.warns(UserWarning, match="High gap rate: 0.333"):
-        run(GAP_REGION_ANALYSIS, strict_inference=strict_inference, warnings=warnings, **names)
-
-
-SCM_MONITOR = """
-class SCMMonitor:
-    def __init__(self):
-        self.bottom_count = 0
-        self.gap_count = 0
-        self.total_count = 0
-    def update(self, bottom_mask, gap_mask):
-        self.bottom_count += bottom_mask.sum().item()
-        self.gap_count += gap_mask.sum().item()
-        self.total_count += bottom_mask.numel()
-    def report(self):
-        bottom_rate = self.bottom_count / self.total_count
-        gap_rate = self.gap_count / self.total_count
-        coverage = 1 - bottom_rate - gap_rate
-        return {
-            'coverage': coverage,
-            'bottom_rate': bottom_rate,
-            'gap_rate': gap_rate,
-            'total_predictions': self.total_count
-        }
-"""
-
-
-def test_the_monitor_of_the_document_and_ours_report_alike(torch: Any) -> None:
-    from zeroproof_ros.inference import SCMMonitor
-
-    theirs, ours = run(SCM_MONITOR)["SCMMonitor"](), SCMMonitor()
-    names = decoded_by(torch.tensor)
-    for monitor in (theirs, ours):
-        for _ in range(2):
-            monitor.update(names["bottom_mask"], names["gap_mask"])
-    assert ours.report() == pytest.approx(theirs.report())
-
-
-def test_our_monitor_takes_arrays(asarray: AsArray) -> None:
-    from zeroproof_ros.inference import SCMMonitor
-
+def test_the_monitor_takes_arrays(asarray: AsArray) -> None:
     names = decoded_by(asarray)
     monitor = SCMMonitor()
     monitor.update(names["bottom_mask"], names["gap_mask"])

@@ -1,4 +1,4 @@
-"""Every snippet of "Inference & Deployment" of ZeroProofML v0.5.1, with our package's name."""
+"""Snippets of "Inference & Deployment" of ZeroProofML v0.5.1, with our package's name."""
 
 from __future__ import annotations
 
