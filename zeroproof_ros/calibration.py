@@ -20,7 +20,14 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from zeroproof_ros.contract.arrays import Array, check_kind, check_masks, namespace, spread
+from zeroproof_ros.contract.arrays import (
+    Array,
+    as_dtype,
+    check_kind,
+    check_masks,
+    namespace,
+    spread,
+)
 from zeroproof_ros.contract.config import check_threshold
 from zeroproof_ros.contract.coverage import mask_rate
 from zeroproof_ros.errors import ArrayError, ConfigError, ThresholdError
@@ -54,7 +61,7 @@ def tau_infer_sweep_from_q_abs(
     check_masks("q_abs", q_abs, is_in_range=is_in_range)
     check_kind(xp, "real floating", q_abs=q_abs)
     check_kind(xp, "bool", is_in_range=is_in_range)
-    q = xp.asarray(q_abs, dtype=xp.float64)
+    q = as_dtype(xp, q_abs, xp.float64)
     in_range = xp.broadcast_to(spread(is_in_range, q), q.shape)
     everything, inside, censored = xp.reshape(q, (-1,)), q[in_range], q[~in_range]
     if not everything.shape[0] or bool(xp.any(everything < 0)):

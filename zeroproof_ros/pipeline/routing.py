@@ -12,6 +12,7 @@ import numpy as np
 from zeroproof_ros.contract import BottomProvenance, SplitMasksResult, adopt_masks
 from zeroproof_ros.contract.arrays import (
     Array,
+    as_dtype,
     check_kind,
     check_masks,
     count,
@@ -169,8 +170,8 @@ def _check_choice(routed: Collection[BottomProvenance], *, is_told: bool) -> Non
 
 def _per_row(xp: Any, strict: SplitMasksResult) -> Array:
     """(N,) the code of each row, over all of its entries."""
-    fault = xp.asarray(per_row(xp, strict.fault_mask), dtype=xp.uint8)
-    semantic = xp.asarray(per_row(xp, strict.semantic_bottom_mask), dtype=xp.uint8)
+    fault = as_dtype(xp, per_row(xp, strict.fault_mask), xp.uint8)
+    semantic = as_dtype(xp, per_row(xp, strict.semantic_bottom_mask), xp.uint8)
     return fault * int(BottomProvenance.FAULT) + semantic * int(BottomProvenance.SEMANTIC)
 
 
@@ -201,7 +202,7 @@ def _checked(xp: Any, answer: Array, like: Array) -> Array:
             )
     # A number that the dtype of the values can not hold becomes an infinity, and so a failure.
     with np.errstate(over="ignore"):
-        return xp.asarray(answer, dtype=like.dtype)
+        return as_dtype(xp, answer, like.dtype)
 
 
 def _report(xp: Any, result: RoutedResult, provenance: Array, event_logger: EventLogger) -> None:
