@@ -87,10 +87,11 @@ def run(options: argparse.Namespace) -> int:
         return 2
     report = ACTIONS[options.action][1](bundle, options)
     good = not report.get("failures")
+    report = {"ok": good, **report}
     if options.json:
-        print(json.dumps({"ok": good, **report}, allow_nan=False))
+        print(json.dumps(report, allow_nan=False))
     else:
-        show("ok" if good else "FAILED", "bold green" if good else "bold red", report)
+        show(report, {"failures": "red", "warnings": "yellow"})
     return 0 if good else 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import onnxruntime
 
 from zeroproof_ros.bundle import Bundle, Deployment
+from zeroproof_ros.bundle.metadata import METADATA_FILE
 from zeroproof_ros.runtimes import TensorSpec
 
 # What makers write for people to read, which changes nothing and which nothing checks.
@@ -24,7 +25,7 @@ def validate(bundle: Bundle, *, pinned: bool) -> Mapping[str, Any]:
     told = bundle.metadata
     declared = [key for key in ("model_bytes", "model_sha256") if key in told]
     sides = [key for key in ("inputs", "outputs") if key in told]
-    weights = len(bundle.files) - 2
+    weights = [f.name for f in bundle.files if f.name not in (METADATA_FILE, told["model_file"])]
     return {
         **_head(bundle),
         "checked": {
@@ -33,7 +34,7 @@ def validate(bundle: Bundle, *, pinned: bool) -> Mapping[str, Any]:
             "model": f"{' and '.join(declared)} agree" if declared else "no size or digest is told",
             "expected_digest": "agrees" if pinned else "none was given",
             "graph": "default ONNX operators only, no functions, no graphs inside, within limits",
-            "weights": f"in {weights} more files" if weights > 0 else "inside the model",
+            "weights": f"in {', '.join(weights)}" if weights else "inside the model",
             "deployment": _deployment_check(bundle.deployment),
             "thresholds": _thresholds_check(bundle),
             "signature": " and ".join(["names", *(f"dtypes and shapes of {s}" for s in sides)])

@@ -67,9 +67,11 @@ def finite(trial: Trial) -> Failure:
 
 
 def nan(trial: Trial) -> Failure:
-    """A row with a NaN is bottom, whatever the graph makes of it."""
-    accepted = ~per_row(np, trial.answer.bottom_mask) & np.isnan(trial.rows).any(axis=1)
-    return _first(accepted, "holds a NaN and is accepted: the graph does not look at that column")
+    """A row with a NaN is bottom, unless the graph does not look at that column at all."""
+    swallowed = _accepted_nans(trial)
+    for row in _ignored(trial):
+        swallowed[row] = False
+    return _first(swallowed, "holds a NaN, and is accepted with another answer than without it")
 
 
 def neighbours(trial: Trial) -> Failure:
@@ -81,7 +83,7 @@ def neighbours(trial: Trial) -> Failure:
             return i, f"gives values of shape {alone.decoded.shape} alone"
         if _flipped(trial.bundle, alone, together, i):
             return i, "has other masks alone than among other rows"
-        if (_difference(alone, together, i) > TOLERANCE).any():
+        if _differs(alone, 0, together, i):
             return i, f"gives {alone.decoded[0]} alone, {together.decoded[i]} among other rows"
     return None
 
@@ -161,7 +163,7 @@ def smoke(bundle: Bundle, *, rows: int, seed: int) -> Mapping[str, Any]:
         "failures": dict(_failures(trial)),
         "rates": _rates(trial),
         "residuals": _residuals(trial),
-        "median_seconds_of_the_model": seconds,
+        "median_seconds": seconds,
     }
 
 
@@ -201,22 +203,40 @@ def _flipped(bundle: Bundle, alone: BundleResult, together: BundleResult, i: int
     return bool(np.any(differ))
 
 
-def _difference(alone: BundleResult, together: BundleResult, i: int) -> NDArray[np.float64]:
-    """How much the values of a row differ, relative to what rounding of P and Q may make."""
-    one, other = alone.decoded[0], together.decoded[i]
-    difference = np.abs(one - other) / np.maximum(np.abs(other), 1.0)
+def _differs(one: BundleResult, i: int, other: BundleResult, j: int) -> bool:
+    """Whether row i of one answer has other values than row j of the other, beyond rounding."""
+    difference = np.abs(one.decoded[i] - other.decoded[j])
+    difference = difference / np.maximum(np.abs(other.decoded[j]), 1.0)
     # P and Q are rounded, so their quotient is as much rougher as |Q| is below 1.
-    if alone.q_abs is not None:
-        difference = difference * np.minimum(alone.q_abs[0], 1.0)
-    return np.asarray(np.nan_to_num(difference, nan=0.0))
+    if one.q_abs is not None:
+        difference = difference * np.minimum(one.q_abs[i], 1.0)
+    return bool((difference > TOLERANCE).any())
+
+
+def _accepted_nans(trial: Trial) -> NDArray[np.bool_]:
+    """(N,) rows with a NaN that are not bottom."""
+    return np.asarray(~per_row(np, trial.answer.bottom_mask) & np.isnan(trial.rows).any(axis=1))
+
+
+def _ignored(trial: Trial) -> list[int]:
+    """The accepted rows with a NaN that get the answer of the first row, from which they were made.
+
+    Some models have columns they need not look at, such as the joint positions now.
+    """
+    accepted = np.flatnonzero(_accepted_nans(trial)).tolist()
+    return [row for row in accepted if not _differs(trial.answer, row, trial.answer, 0)]
 
 
 def _warnings(trial: Trial) -> list[str]:
-    if trial.table is not None:
-        return []
-    told = ["it has no arm: the rows are standard normal, and no answer was checked against one"]
-    if _rates(trial)["coverage"] == 0.0:
-        told.append("the model accepts none of them")
+    deployment, told = trial.bundle.deployment, []
+    for row in _ignored(trial):
+        column = int(np.argmax(np.isnan(trial.rows[row])))
+        name = f"column {column}" if deployment is None else deployment.features[column]
+        told.append(f"the model does not look at {name}, so it accepts a NaN there")
+    if deployment is None:
+        told.append("it has no arm: rows are standard normal, and no answer was checked by one")
+        if _rates(trial)["coverage"] == 0.0:
+            told.append("the model accepts no row")
     return told
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 LABEL_WIDTH = 22
@@ -25,37 +24,28 @@ def printable(text: str) -> str:
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def show(headline: str, style: str, report: Mapping[str, Any]) -> None:
-    """Print a report: one line per entry, and one block per entry that is a mapping.
+def show(report: Mapping[str, Any], styles: Mapping[str, str]) -> None:
+    """Print a report: a line per entry, and for an entry that is a mapping a block of lines.
 
-    On a terminal the values are folded to its width. Elsewhere lines are as long as they are, so
-    that a digest can be searched for.
+    A line is as long as it is, so that a digest can be copied and searched for.
 
     Args:
-        headline: the first line.
-        style: its style on a terminal.
-        report: what `json` can write, nested.
+        report: what JSON can hold.
+        styles: how entries look on a terminal, by key.
     """
     console = Console(markup=False, emoji=False, highlight=False)
-    console.print(Text(printable(headline), style), soft_wrap=not console.is_terminal)
-    for label, value in _lines(report):
-        if not console.is_terminal:
-            console.print(f"{label:<{LABEL_WIDTH}} {value}".rstrip(), soft_wrap=True)
-            continue
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(width=LABEL_WIDTH, overflow="fold", style="bold" * (label[:1] != " "))
-        grid.add_column(overflow="fold")
-        grid.add_row(label, value)
-        console.print(grid)
-
-
-def _lines(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in report.items():
-        if value and isinstance(value, Mapping):
-            yield printable(key), ""
-            yield from (("  " + printable(name), _inline(each)) for name, each in value.items())
-        else:
-            yield printable(key), _inline(value)
+        block = value if isinstance(value, Mapping) else {}
+        style = styles.get(key, "") if value else ""
+        console.print(_line(key, "" if block else _inline(value), "bold", style), soft_wrap=True)
+        for name, each in block.items():
+            console.print(_line(f"  {name}", _inline(each), "", style), soft_wrap=True)
+
+
+def _line(label: str, value: str, label_style: str, style: str) -> Text:
+    line = Text.assemble((f"{printable(label):<{LABEL_WIDTH}} ", label_style), (value, style))
+    line.rstrip()
+    return line
 
 
 def _inline(value: Any) -> str:
