@@ -82,7 +82,7 @@ def test_the_table_says_what_is_required_and_allowed() -> None:
     for row in (
         "| `format_version` | yes | `1` | Another version",
         "| `model_sha256` | with schema_version 2 | string, `^[0-9a-f]{64}$` | SHA-256 of",
-        "| `input_names` | yes | list, 1 to 1 entries, each a string, 1 to 200 characters | One table",
+        "| `input_names` | yes | list, 1 to 1 entries, each a string, 1 to 200 characters | One",
         "| `tau_train` |  | number or null, > 0 | Below it \\|Q\\| is risky",
         "| `inputs[].shape` | yes | list, 0 to 4 entries, each a (whole number, >= 0) or (string",
         "| `batch_axis_semantics.input_axes` |  | object, of `0` by name | ",

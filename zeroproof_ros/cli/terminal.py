@@ -33,7 +33,7 @@ def show(report: Mapping[str, Any], styles: Mapping[str, str]) -> None:
         report: what JSON can hold.
         styles: how entries look on a terminal, by key.
     """
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = Console()
     for key, value in report.items():
         block = value if isinstance(value, Mapping) else {}
         style = styles.get(key, "") if value else ""
@@ -43,6 +43,7 @@ def show(report: Mapping[str, Any], styles: Mapping[str, str]) -> None:
 
 
 def _line(label: str, value: str, label_style: str, style: str) -> Text:
+    # A `Text`, unlike a `str`, is not read as markup.
     line = Text.assemble((f"{printable(label):<{LABEL_WIDTH}} ", label_style), (value, style))
     line.rstrip()
     return line
