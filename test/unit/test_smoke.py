@@ -13,7 +13,7 @@ import pytest
 
 from zeroproof_ros.bundle import Bundle, GraphKind, load_bundle
 from zeroproof_ros.cli import main
-from zeroproof_ros.cli.bundle_smoke import CHECKS, NEEDS_ARM, Trial, smoke
+from zeroproof_ros.cli.bundle_smoke import CHECKS, NEEDS_ARM, TOLERANCE, Trial, smoke
 from zeroproof_ros.cli.smoke_rows import USABLE, smoke_rows
 from zeroproof_ros.pipeline import ResultTable, Source, StrictIK
 
@@ -281,6 +281,18 @@ def test_the_last_bits_may_depend_on_the_neighbours_and_no_more(trial: Trial) ->
     assert "alone" in found[1]
     found = CHECKS["neighbours"](spoiled(trial, 5, gap_mask=True))
     assert found == (5, "has other masks alone than among other rows")
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.9, False), (1.1, True)])
+def test_values_may_differ_as_much_more_as_q_is_below_one(
+    trial: Trial, share: float, found: bool
+) -> None:
+    q_abs, value = trial.answer.q_abs, trial.answer.decoded[5]
+    assert q_abs is not None
+    assert np.abs(value).max() < 0.9
+    # the shipped arm reaches |Q| of 0.8 at most
+    moved = spoiled(trial, 5, decoded=value + share * TOLERANCE / q_abs[5])
+    assert (CHECKS["neighbours"](moved) is not None) is found
 
 
 def test_a_mask_may_depend_on_the_neighbours_where_q_is_a_threshold(
