@@ -72,15 +72,18 @@ def test_validate_names_what_was_checked(capsys: Capture, shipped: Path, edit: E
     assert checked["model"] == "model_bytes and model_sha256 agree"
     assert checked["thresholds"].startswith("not in the graph: it is decoded here")
     assert checked["provider"] == f"{CPU} runs it"
-    assert checked["signature"] == "names agree with the graph"
+    assert checked["signature"] == "names agree; dtypes and shapes: inputs and outputs agree"
     specs = [{"name": "input_0", "dtype": "float32", "shape": ["batch", 4]}]
-    folder = edit(model_bytes=..., model_sha256=..., deployment=..., inputs=specs)
+    folder = edit(model_bytes=..., model_sha256=..., deployment=..., inputs=specs, outputs=...)
     _, report = as_json(capsys, "validate", folder)
     checked = report["checked"]
     assert checked["expected_digest"] == "none was given"
-    assert checked["model"] == "no size or digest is told"
+    assert checked["model"] == "none are told"
     assert checked["deployment"].startswith("none: ")
-    assert checked["signature"] == "names and dtypes and shapes of inputs agree with the graph"
+    assert checked["signature"] == "names agree; dtypes and shapes: inputs agree"
+    folder = edit(inputs=..., outputs=..., batch_axis_semantics=...)
+    _, report = as_json(capsys, "validate", folder)
+    assert report["checked"]["signature"] == "names agree; dtypes and shapes: none are told"
 
 
 def test_validate_says_whether_the_thresholds_were_found(

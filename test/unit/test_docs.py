@@ -149,7 +149,11 @@ def test_commands_run(script: str, checkout: Path) -> None:
     shell = 'set -euo pipefail\npython3() { "$PYTHON" "$@"; }\n'
     done = subprocess.run(
         ["/bin/bash", "-c", shell + script],
-        env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,
+            "PYTHON": sys.executable,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -31,14 +31,13 @@ def validate(bundle: Bundle, *, pinned: bool) -> Mapping[str, Any]:
         "checked": {
             "files": f"{len(bundle.files)} regular files inside the folder, each read once",
             "metadata": "strict JSON, known versions, keeps the schema, contradicts itself nowhere",
-            "model": f"{' and '.join(declared)} agree" if declared else "no size or digest is told",
+            "model": _listed(declared),
             "expected_digest": "agrees" if pinned else "none was given",
             "graph": "default ONNX operators only, no functions, no graphs inside, within limits",
             "weights": f"in {', '.join(weights)}" if weights else "inside the model",
             "deployment": _deployment_check(bundle.deployment),
             "thresholds": _thresholds_check(bundle),
-            "signature": " and ".join(["names", *(f"dtypes and shapes of {s}" for s in sides)])
-            + " agree with the graph",
+            "signature": f"names agree; dtypes and shapes: {_listed(sides)}",
             "provider": f"{', '.join(bundle.runtime.providers)} runs it",
             "answer": "two rows were answered in time, in shapes that fit the contract",
         },
@@ -81,6 +80,10 @@ def inspect(bundle: Bundle, *, device: str) -> Mapping[str, Any]:
 
 def _head(bundle: Bundle) -> dict[str, Any]:
     return {"id": bundle.id, "path": str(bundle.path), "digest": bundle.digest}
+
+
+def _listed(agreeing: Sequence[str]) -> str:
+    return f"{' and '.join(agreeing)} agree" if agreeing else "none are told"
 
 
 def _thresholds_check(bundle: Bundle) -> str:
