@@ -20,7 +20,7 @@ from zeroproof_ros.pipeline import ResultTable, Source, StrictIK
 # The numerator and denominator of every graph below; `ones` makes |Q| 1 wherever it is used.
 CONSTANTS = """
     int64[2] widths = {2, 2}, int64[1] axis = {1}, int64[1] rows_axis = {0},
-    int64[2] two_by_two = {2, 2}, int64[1] row_0 = {0}, float zero = {0.0},
+    int64[2] two_by_two = {2, 2}, int64[1] row_0 = {0}, int64[1] row_2 = {2}, float zero = {0.0},
     float one = {1.0}
 """
 # Takes the last two columns for the answer, and looks at all of them in Q.
@@ -210,6 +210,23 @@ def test_a_graph_for_two_rows_only_fails_as_a_whole(graph_bundle: Callable[..., 
     assert list(report["failures"]) == ["run"]
     assert_match("the model failed on", report["failures"]["run"]["what"])
     assert "rates" not in report
+
+
+def test_a_graph_that_answers_two_rows_whatever_was_asked_fails_as_a_whole(
+    graph_bundle: Callable[..., Bundle],
+) -> None:
+    nodes = "two = Slice(input_0, row_0, row_2, rows_axis)" + HONEST.replace("input_0", "two")
+    report = report_of(graph_bundle(nodes, constants=CONSTANTS))
+    told = "125 rows give [(2, 2), (2,), (2,)]"
+    assert report["failures"] == {"run": {"row": None, "what": told}}
+
+
+def test_an_answer_of_another_shape_the_second_time_is_found(trial: Trial) -> None:
+    assert CHECKS["repeat"](trial) is None
+    fewer = replace(trial.answer, gap_mask=trial.answer.gap_mask[:-1])
+    found = CHECKS["repeat"](replace(trial, answer=fewer))
+    assert found is not None
+    assert found[1].startswith("gives [(45, 2), (45,), (45,)], before [(45, 2), (45,), (44,)]")
 
 
 def test_a_graph_that_can_not_answer_no_rows_fails(graph_bundle: Callable[..., Bundle]) -> None:

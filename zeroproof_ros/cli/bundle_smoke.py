@@ -91,6 +91,8 @@ def neighbours(trial: Trial) -> Failure:
 def repeat(trial: Trial) -> Failure:
     """The same rows again give the same bytes."""
     again = trial.bundle.run(trial.rows)
+    if _shapes(again) != _shapes(trial.answer):
+        return None, f"gives {_shapes(again)}, before {_shapes(trial.answer)}"
     differ = np.zeros(len(trial.rows), dtype=bool)
     for first, second in zip(trial.answer, again, strict=True):
         same = (first == second) | (np.isnan(first) & np.isnan(second))
@@ -100,8 +102,7 @@ def repeat(trial: Trial) -> Failure:
 
 def empty(trial: Trial) -> Failure:
     """No rows give no rows."""
-    answer = trial.bundle.run(trial.rows[:0])
-    shapes = [array.shape for array in answer]
+    shapes = _shapes(trial.bundle.run(trial.rows[:0]))
     expected = [(0, *array.shape[1:]) for array in trial.answer]
     return None if shapes == expected else (None, f"0 rows give {shapes}, expected {expected}")
 
@@ -153,10 +154,14 @@ def smoke(bundle: Bundle, *, rows: int, seed: int) -> Mapping[str, Any]:
     }
     try:
         ik = None if bundle.deployment is None else StrictIK(bundle)
-        trial = Trial(bundle, table, kinds, bundle.run(table), ik, ik.solve(table) if ik else None)
+        answer = bundle.run(table)
+        trial = Trial(bundle, table, kinds, answer, ik, ik.solve(table) if ik else None)
         seconds = {f"rows_{n}": _short(seconds_per_run(bundle, n)) for n in TIMED_ROWS}
     except ZeroProofError as error:
         return head | {"failures": {"run": {"row": None, "what": str(error)}}}
+    if len(answer.decoded) != len(table):
+        what = f"{len(table)} rows give {_shapes(answer)}"
+        return head | {"failures": {"run": {"row": None, "what": what}}}
     return head | {
         "warnings": _warnings(trial),
         "checks": [name for name in CHECKS if trial.table is not None or name not in NEEDS_ARM],
@@ -184,6 +189,10 @@ def _named(trial: Trial, row: int, what: str) -> str:
     """A failure with the row itself, since the number of a random row says nothing."""
     values = ", ".join(f"{value:.9g}" for value in trial.rows[row])
     return f"{trial.kinds[row]} row ({values}) {what}"
+
+
+def _shapes(answer: BundleResult) -> list[tuple[int, ...]]:
+    return [array.shape for array in answer]
 
 
 def _first(wrong: NDArray[np.bool_], what: str) -> Failure:
