@@ -31,7 +31,7 @@ COLCON := COLCON_HOME=$(WORKSPACE)/.colcon \
 	COLCON_EXTENSION_BLOCKLIST=colcon_core.event_handler.desktop_notification \
 	$(TEST)/bin/colcon --log-base log
 
-.PHONY: help test lint unit colcon installed test-oldest bench demo clean
+.PHONY: help test lint unit colcon installed test-oldest docs bench demo clean
 
 help:
 	@echo "make test         everything that has to pass: lint, tests, colcon build and test"
@@ -39,6 +39,7 @@ help:
 	@echo "make unit         pytest only; ARGS='-k word' is passed on"
 	@echo "make installed    colcon build and test, then the installed nodes as processes"
 	@echo "make test-oldest  pytest with the oldest supported versions (Python 3.10 to 3.12)"
+	@echo "make docs         write the generated parts of docs/"
 	@echo "make bench        the scripts in benchmarks/"
 	@echo "make demo         simulated arm, strict node and monitor for 15 s; writes build/demo"
 	@echo "make clean        remove environments, build results and caches"
@@ -78,6 +79,9 @@ test-oldest: $(OLDEST)/stamp
 	@echo "== test-oldest: pytest test with the versions in requirements/oldest.txt"
 	@# Old libraries warn of what they do themselves, so warnings are not errors here.
 	@$(call test_env,$(OLDEST)) $(OLDEST)/bin/python -m pytest test -W default $(ARGS)
+
+docs: $(TEST)/stamp
+	@$(call source_env,$(TEST)) $(TEST)/bin/python test/write_docs.py
 
 bench: $(BENCH)/stamp
 	@for script in $(or $(wildcard benchmarks/*.py),:); do \

@@ -73,6 +73,7 @@ LIBRARIES: dict[str, set[str]] = {
     "reference": {"numpy"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},
     "cli": {"numpy", "rich", "matplotlib", "yaml", "ament_index_python"},
+    "cli/bundle_facts.py": {"onnxruntime"},
 }
 
 # Import name to rosdep key, where they differ.

@@ -5,10 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from zeroproof_ros.errors import BundlePathError
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """A file of a bundle as it was read: name, size [bytes] and SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
 
 
 class BundleFolder:
@@ -86,10 +97,17 @@ class BundleFolder:
         self.contents[name] = content
         return content
 
-    def digest(self) -> str:
-        """SHA-256 of what `sha256sum` prints for the files read so far, sorted by name."""
-        lines = (f"{sha256(self.contents[name])}  {name}\n" for name in sorted(self.contents))
-        return sha256("".join(lines).encode())
+    def files(self) -> tuple[BundleFile, ...]:
+        """The files read so far, sorted by name."""
+        return tuple(
+            BundleFile(name, len(content), sha256(content))
+            for name, content in sorted(self.contents.items())
+        )
+
+
+def digest_of(files: Iterable[BundleFile]) -> str:
+    """SHA-256 of what `sha256sum` prints for files, in their order."""
+    return sha256("".join(f"{file.sha256}  {file.name}\n" for file in files).encode())
 
 
 def sha256(content: bytes) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle.deployment import Deployment
-from zeroproof_ros.bundle.files import BundleFolder, sha256
+from zeroproof_ros.bundle.files import BundleFile, BundleFolder, digest_of, sha256
 from zeroproof_ros.bundle.graph import OnnxGraph
 from zeroproof_ros.bundle.metadata import (
     MAX_METADATA_BYTES,
@@ -66,9 +66,10 @@ class Bundle:
         config: its thresholds.
         deployment: the arm and the columns, or None where neither the bundle nor the caller says.
         runtime: the loaded graph, warmed up.
-        digest: SHA-256 over the files it was made from: what `sha256sum metadata.json model.onnx |
-            sha256sum` prints in its folder, with the files that hold weights, if any, in sorted
-            order. It tells bundles apart; it is not a signature.
+        files: what it was made from, sorted by name.
+        digest: SHA-256 over `files`: what `sha256sum metadata.json model.onnx | sha256sum` prints
+            in its folder, with the files that hold weights, if any, in sorted order. It tells
+            bundles apart; it is not a signature.
         placement: how the device that runs it was chosen.
         thresholds_in_graph: whether tau_infer was found in the graph itself and agrees; None for a
             projective graph, which has none.
@@ -80,6 +81,7 @@ class Bundle:
     config: InferenceConfig
     deployment: Deployment | None
     runtime: Runtime
+    files: tuple[BundleFile, ...]
     digest: str
     thresholds_in_graph: bool | None
     placement: str = "asked for"
@@ -140,7 +142,8 @@ def load_bundle(
         _check_declared(model, content, metadata)
         graph = OnnxGraph(content, model)
         weights = {name: files.read(name, MAX_MODEL_BYTES) for name in graph.external_files()}
-        digest = files.digest()
+        listed = files.files()
+    digest = digest_of(listed)
     _check_pinned(path, digest, expected_digest)
     if weights:
         content = graph.with_weights(weights)
@@ -163,6 +166,7 @@ def load_bundle(
         kind=kind,
         config=config,
         deployment=deployment,
+        files=listed,
         digest=digest,
         thresholds_in_graph=in_graph,
         runtime=runtime,
