@@ -60,10 +60,6 @@ class BundleError(ZeroProofError):
     """Root of every refusal of a bundle."""
 
 
-class MetadataMissingError(BundleError):
-    """No metadata.json in the bundle folder, or no folder."""
-
-
 class MetadataMalformedError(BundleError):
     """metadata.json that is not JSON, or breaks a rule of the metadata schema."""
 
@@ -73,11 +69,15 @@ class UnknownVersionError(BundleError):
 
 
 class BundlePathError(BundleError):
-    """A model file that leaves the bundle folder, is a symbolic link, or is no regular file."""
+    """A file of a bundle that is missing, too large, no regular file, or outside its folder."""
 
 
 class DigestMismatchError(BundleError):
-    """Bytes of a file that differ from the digest or size the metadata declares."""
+    """Bytes that differ from the digest or size that was declared for them."""
+
+
+class GraphRefusedError(BundleError):
+    """A graph with a part that is never run: other operators, functions, too many or too large."""
 
 
 class GraphMismatchError(BundleError):

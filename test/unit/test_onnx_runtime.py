@@ -119,12 +119,6 @@ def test_rows_that_do_not_fit_are_refused(model_file: Path, rows: Any) -> None:
         OnnxRuntime(model_file).run(rows)
 
 
-def test_warming_up_is_repeatable(model_file: Path) -> None:
-    runtime = OnnxRuntime(model_file)
-    runtime.warm_up()
-    runtime.warm_up()
-
-
 @pytest.mark.parametrize("content", [b"", b"no model", bytes(range(256)) * 4])
 def test_a_file_that_is_no_model_does_not_load(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.onnx"

@@ -74,7 +74,7 @@ def test_an_empty_batch_is_answered_empty(p: tuple[int, ...], q: tuple[int, ...]
     ids=repr,
 )
 def test_what_is_not_an_array_is_refused(pair: Any) -> None:
-    with pytest.raises(ArrayError, match=r"expected two arrays .*; wrap lists with numpy.asarray"):
+    with pytest.raises(ArrayError, match=r"expected arrays .*; wrap lists with numpy.asarray"):
         strict_inference(*pair)
 
 

@@ -74,7 +74,7 @@ def test_a_threshold_that_is_zero_in_a_narrow_tensor_is_refused() -> None:
 
 
 def test_tensors_and_arrays_do_not_mix() -> None:
-    with pytest.raises(ArrayError, match="P is Tensor and Q is ndarray, expected both of one"):
+    with pytest.raises(ArrayError, match="P is Tensor and Q is ndarray, expected arrays of one"):
         strict_inference(torch.ones(1), np.ones(1))
 
 

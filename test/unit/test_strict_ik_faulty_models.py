@@ -212,7 +212,7 @@ def test_a_model_that_loses_rows_serves_none(graph_bundle: MakeBundle) -> None:
             "numerator = Identity(fixed)  denominator = Identity(fixed)",
             "float[3, 2] numerator, float[3, 2] denominator",
             GraphMismatchError,
-            r"2 rows gave an answer of shape \(3, 2\)",
+            r"2 rows gave numerator of shape \(3, 2\)",
         ),
         (
             "decoded = Identity(zero_P)  bottom_mask = Cast <to=2> (no)  gap_mask = Identity(no)",

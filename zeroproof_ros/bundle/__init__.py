@@ -1,17 +1,18 @@
 """The folder a model is delivered in: read, checked, loaded, written."""
 
 from zeroproof_ros.bundle.deployment import Deployment, OutputKind, read_deployment
-from zeroproof_ros.bundle.load import Bundle, load_bundle
-from zeroproof_ros.bundle.metadata import GraphKind, read_metadata
+from zeroproof_ros.bundle.load import Bundle, BundleResult, load_bundle, validate_bundle
+from zeroproof_ros.bundle.metadata import GraphKind
 from zeroproof_ros.bundle.write import write_bundle
 
 __all__ = [
     "Bundle",
+    "BundleResult",
     "Deployment",
     "GraphKind",
     "OutputKind",
     "load_bundle",
     "read_deployment",
-    "read_metadata",
+    "validate_bundle",
     "write_bundle",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle.deployment import Deployment
+from zeroproof_ros.bundle.files import BundleFolder, sha256
+from zeroproof_ros.bundle.graph import OnnxGraph
 from zeroproof_ros.bundle.metadata import (
+    MAX_METADATA_BYTES,
     METADATA_FILE,
     GraphKind,
     inference_config,
-    read_metadata,
+    parse_metadata,
 )
+from zeroproof_ros.bundle.signature import check_answer, check_signature
+from zeroproof_ros.bundle.thresholds import check_thresholds
 from zeroproof_ros.contract import (
     InferenceConfig,
     SplitMasksResult,
@@ -27,7 +30,6 @@ from zeroproof_ros.contract import (
 )
 from zeroproof_ros.errors import (
     ArrayError,
-    BundlePathError,
     DeploymentError,
     DigestMismatchError,
     GraphMismatchError,
@@ -35,6 +37,10 @@ from zeroproof_ros.errors import (
 )
 from zeroproof_ros.runtimes import Runtime
 from zeroproof_ros.runtimes.onnx import CPU, OnnxRuntime
+
+MAX_MODEL_BYTES = 1 << 26
+# Two rows take microseconds; two, since one does not tell rows from columns.
+TRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +66,11 @@ class Bundle:
         config: its thresholds.
         deployment: the arm and the columns, or None where neither the bundle nor the caller says.
         runtime: the loaded graph, warmed up.
-        digest: SHA-256 over the metadata (canonical JSON) and the model file. It tells two
-            bundles apart; it is not a signature.
+        digest: SHA-256 over the files it was made from: what `sha256sum metadata.json model.onnx |
+            sha256sum` prints in its folder, with the files that hold weights, if any, in sorted
+            order. It tells bundles apart; it is not a signature.
+        thresholds_in_graph: whether tau_infer was found in the graph itself and agrees; None for a
+            projective graph, which has none.
     """
 
     path: Path
@@ -71,6 +80,7 @@ class Bundle:
     deployment: Deployment | None
     runtime: Runtime
     digest: str
+    thresholds_in_graph: bool | None
 
     @property
     def id(self) -> str:
@@ -86,8 +96,11 @@ class Bundle:
         """
         # Checks go along the columns, so each is brought together in memory.
         outputs = list(map(np.asfortranarray, self.runtime.run(rows)))
-        if self.kind is GraphKind.STRICT:
-            return _with_q_abs(adopt_masks(*outputs), None)
+        if self.kind is not GraphKind.PROJECTIVE:
+            decoded, bottom, gap, *provenance = outputs
+            # the codes say what the two masks before them say
+            reasons = dict(zip(("fault", "semantic"), provenance, strict=False))
+            return _with_q_abs(adopt_masks(decoded, bottom, gap, **reasons), None)
         numerator, denominator = outputs
         # inference_config asks for split masks, whatever the bundle
         result = cast(SplitMasksResult, strict_inference(numerator, denominator, self.config))
@@ -99,40 +112,70 @@ def load_bundle(
     *,
     providers: Sequence[str] = (CPU,),
     deployment: Deployment | None = None,
+    expected_digest: str | None = None,
 ) -> Bundle:
     """Read, check and load a bundle folder, and run its graph once.
+
+    Every file is read once, and what was checked is what runs.
 
     Args:
         folder: the bundle.
         providers: the execution providers that must run it.
         deployment: replaces the bundle's own block; see `Deployment.check_same_model`.
+        expected_digest: the only `Bundle.digest` that is accepted, None for any.
 
     Raises:
         BundleError: one subclass per rule that is broken.
         ProviderUnavailableError, ModelLoadError, ModelRunError: see `OnnxRuntime`.
     """
-    folder = Path(folder).absolute()
-    metadata = read_metadata(folder)
-    model = _model_file(folder, metadata["model_file"])
-    model_digest = _check_bytes(model, metadata)
+    path = Path(folder).absolute()
+    with BundleFolder(path) as files:
+        metadata = parse_metadata(
+            files.read(METADATA_FILE, MAX_METADATA_BYTES), path / METADATA_FILE
+        )
+        model = path / metadata["model_file"]
+        content = files.read(model.name, MAX_MODEL_BYTES)
+        _check_declared(model, content, metadata)
+        graph = OnnxGraph(content, model)
+        weights = {name: files.read(name, MAX_MODEL_BYTES) for name in graph.external_files()}
+        digest = files.digest()
+    _check_pinned(path, digest, expected_digest)
+    if weights:
+        content = graph.with_weights(weights)
     own = metadata.get("deployment")
     if own is not None:
-        block = Deployment.from_block(own, folder / METADATA_FILE)
+        block = Deployment.from_block(own, path / METADATA_FILE)
         if deployment is not None:
-            block.check_same_model(deployment, folder)
+            block.check_same_model(deployment, path)
         deployment = deployment or block
-    canonical = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    kind, config = GraphKind(tuple(metadata["output_names"])), inference_config(metadata)
+    decodes = kind is not GraphKind.PROJECTIVE
+    in_graph = check_thresholds(graph, config, model) if decodes else None
+    runtime = OnnxRuntime(model, providers, content=content)
+    check_signature(metadata, runtime, path)
+    rows = np.zeros((2, int(runtime.inputs[0].shape[1])))
+    check_answer(metadata, runtime.try_run(rows, TRY_SECONDS), path)
     bundle = Bundle(
-        path=folder,
+        path=path,
         metadata=metadata,
-        kind=GraphKind(tuple(metadata["output_names"])),
-        config=inference_config(metadata),
+        kind=kind,
+        config=config,
         deployment=deployment,
-        runtime=OnnxRuntime(model, providers),
-        digest=hashlib.sha256(f"{canonical}\n{model_digest}".encode()).hexdigest(),
+        digest=digest,
+        thresholds_in_graph=in_graph,
+        runtime=runtime,
     )
-    _check_graph(bundle)
+    _check_contract(bundle, rows)
     return bundle
+
+
+def validate_bundle(folder: Path | str, *, expected_digest: str | None = None) -> Mapping[str, Any]:
+    """The metadata of a bundle that loads, runs and breaks no rule.
+
+    Raises:
+        BundleError, ModelLoadError, ModelRunError: see `load_bundle`.
+    """
+    return load_bundle(folder, expected_digest=expected_digest).metadata
 
 
 def _with_q_abs(result: SplitMasksResult, q_abs: NDArray[Any] | None) -> BundleResult:
@@ -146,19 +189,9 @@ def _with_q_abs(result: SplitMasksResult, q_abs: NDArray[Any] | None) -> BundleR
     )
 
 
-def _model_file(folder: Path, name: str) -> Path:
-    path = folder / name
-    if path.is_symlink() or not path.is_file() or path.resolve().parent != folder.resolve():
-        raise BundlePathError(
-            f"model_file {name!r} is not a regular file inside {folder}", found=name, path=path
-        )
-    return path
-
-
-def _check_bytes(path: Path, metadata: Mapping[str, Any]) -> str:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    found: dict[str, object] = {"model_bytes": len(content), "model_sha256": digest}
+def _check_declared(path: Path, content: bytes, metadata: Mapping[str, Any]) -> None:
+    """Refuse a model whose size or digest is not the declared one."""
+    found: dict[str, object] = {"model_bytes": len(content), "model_sha256": sha256(content)}
     for key, value in found.items():
         if metadata.get(key, value) != value:
             raise DigestMismatchError(
@@ -168,60 +201,41 @@ def _check_bytes(path: Path, metadata: Mapping[str, Any]) -> str:
                 expected=metadata[key],
                 path=path,
             )
-    return digest
 
 
-def _check_graph(bundle: Bundle) -> None:
-    """Compare the metadata with what the graph says of itself, then with what it answers."""
-    graph = {
-        "input_names": [spec.name for spec in bundle.runtime.inputs],
-        "output_names": [spec.name for spec in bundle.runtime.outputs],
-    }
-    for key, found in graph.items():
-        if bundle.metadata[key] != found:
-            raise GraphMismatchError(
-                f"{bundle.path}: {key} of the graph are {found}, the metadata says "
-                f"{bundle.metadata[key]}",
-                found=found,
-                expected=bundle.metadata[key],
-                path=bundle.path,
-            )
-    width = bundle.runtime.inputs[0].shape[1]
-    deployment = bundle.deployment
-    if deployment is not None and width != len(deployment.features):
-        raise DeploymentError(
-            f"{bundle.path}: the graph takes {width} features, the deployment block names "
-            f"{len(deployment.features)}",
-            found=width,
-            expected=len(deployment.features),
-            path=bundle.path,
+def _check_pinned(path: Path, digest: str, expected: str | None) -> None:
+    if expected is not None and digest != expected:
+        raise DigestMismatchError(
+            f"{path} has the digest {digest}, expected_digest is {expected!r}; this is not the "
+            "bundle that was asked for",
+            found=digest,
+            expected=expected,
+            path=path,
         )
-    # Two rows, so that a graph which mixes up rows and columns is seen; twice also warms it up.
-    for _ in range(2):
-        result = _probe(bundle, int(width))
+
+
+def _check_contract(bundle: Bundle, rows: NDArray[Any]) -> None:
+    """Refuse a model whose answer to some rows does not fit the contract or the deployment."""
+    deployment, path = bundle.deployment, bundle.path
+    if deployment is not None and rows.shape[1] != len(deployment.features):
+        raise DeploymentError(
+            f"{path}: the graph takes {rows.shape[1]} features, the deployment block names "
+            f"{len(deployment.features)}",
+            found=rows.shape[1],
+            expected=len(deployment.features),
+            path=path,
+        )
+    try:
+        result = bundle.run(rows)
+    except (ArrayError, ThresholdError) as error:
+        raise GraphMismatchError(
+            f"{path}: the outputs of the graph do not fit the contract: {error}", path=path
+        ) from error
     if deployment is not None and result.decoded.shape != (2, len(deployment.outputs)):
         raise DeploymentError(
-            f"{bundle.path}: the graph answers {result.decoded.shape} for 2 rows, the deployment "
+            f"{path}: the graph answers {result.decoded.shape} for 2 rows, the deployment "
             f"block names {len(deployment.outputs)} outputs",
             found=result.decoded.shape,
             expected=(2, len(deployment.outputs)),
-            path=bundle.path,
+            path=path,
         )
-
-
-def _probe(bundle: Bundle, width: int) -> SplitMasksResult:
-    try:
-        result = bundle.run(np.zeros((2, width)))
-    except (ArrayError, ThresholdError) as error:
-        raise GraphMismatchError(
-            f"{bundle.path}: the outputs of the graph do not fit the contract: {error}",
-            path=bundle.path,
-        ) from error
-    if len(result.decoded) != 2 or result.bottom_mask.dtype != bool:
-        raise GraphMismatchError(
-            f"{bundle.path}: 2 rows gave an answer of shape {result.decoded.shape} with masks of "
-            f"{result.bottom_mask.dtype}, expected 2 rows and masks of bool",
-            found=result.decoded.shape,
-            path=bundle.path,
-        )
-    return result

@@ -1,8 +1,13 @@
-"""metadata.json: parsed strictly, then validated against the schema beside this file."""
+"""metadata.json: parsed strictly, then validated against the schema beside this file.
+
+The schema describes the document, with the reason for each rule; what a schema can not say (one
+value compared with another) is checked here.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cache
@@ -16,47 +21,46 @@ from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import (
     BundleError,
     MetadataMalformedError,
-    MetadataMissingError,
     ThresholdError,
     UnknownVersionError,
 )
 
 METADATA_FILE = "metadata.json"
 FORMAT_VERSIONS = (1,)
-SCHEMA_VERSIONS = (1,)
-MAX_METADATA_BYTES = 1 << 20
+# What zeroproofml 0.5.1 and 0.6.1 write.
+SCHEMA_VERSIONS = (1, 2)
+# Real ones have 3 to 10 kB.
+MAX_METADATA_BYTES = 1 << 17
 
 
 class GraphKind(Enum):
     """What a graph answers, told by its output names."""
 
     STRICT = ("decoded", "bottom_mask", "gap_mask")
+    PROVENANCE = (*STRICT, "fault_mask", "semantic_bottom_mask", "bottom_provenance")
     PROJECTIVE = ("numerator", "denominator")
 
 
-def read_metadata(folder: Path) -> Mapping[str, Any]:
-    """The validated metadata of a bundle folder.
+def parse_metadata(content: bytes, path: Path) -> Mapping[str, Any]:
+    """The validated metadata of a bundle.
+
+    Args:
+        content: the bytes of a metadata.json.
+        path: where they came from, for messages.
 
     Raises:
-        MetadataMissingError: no such folder or no metadata.json in it.
         UnknownVersionError: a format or schema version this package does not know.
-        MetadataMalformedError: not JSON, or against a rule of the schema; the message names it.
+        MetadataMalformedError: not JSON, or against a rule; the message names it.
     """
-    path = folder / METADATA_FILE
-    if not path.is_file() or path.is_symlink():
-        raise MetadataMissingError(
-            f"no regular file {METADATA_FILE} in {folder}; a bundle is a folder with "
-            f"{METADATA_FILE} and its model",
-            path=path,
-        )
-    metadata = _parse(path)
+    metadata = _parse(content, path)
     _check_version(metadata, "format_version", FORMAT_VERSIONS, path)
     _check_version(metadata, "schema_version", SCHEMA_VERSIONS, path)
     check_schema(metadata, "", path, MetadataMalformedError)
     try:
-        inference_config(metadata)
+        config = inference_config(metadata)
     except ThresholdError as error:
         raise MetadataMalformedError(f"{path}: {error}", path=path) from error
+    _check_agreement(metadata, config, path)
     return metadata
 
 
@@ -75,7 +79,7 @@ def inference_config(metadata: Mapping[str, Any]) -> InferenceConfig:
 
 def check_schema(document: Any, definition: str, path: Path, error: type[BundleError]) -> None:
     """Raise `error` naming the first broken rule of the schema, or of one of its definitions."""
-    broken = min(_validator(definition).iter_errors(document), key=_place, default=None)
+    broken = next(_validator(definition).iter_errors(document), None)
     if broken is not None:
         where = ".".join(map(str, broken.absolute_path)) or "the document"
         raise error(
@@ -94,20 +98,12 @@ def _validator(definition: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _place(error: jsonschema.ValidationError) -> list[str]:
-    return [str(part) for part in error.absolute_path]
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    size = path.stat().st_size
-    if size > MAX_METADATA_BYTES:
-        raise MetadataMalformedError(
-            f"{path} has {size} bytes, expected at most {MAX_METADATA_BYTES}", found=size, path=path
-        )
+def _parse(content: bytes, path: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(
-            path.read_text("utf-8"),
+            content.decode("utf-8"),
             parse_constant=_refuse_constant,
+            parse_float=_finite_float,
             object_pairs_hook=_unique_keys,
         )
         # Half a surrogate pair is no character; it could not be written anywhere again.
@@ -123,6 +119,13 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is beyond every float")
+    return number
 
 
 def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -145,3 +148,42 @@ def _check_version(
             expected=known,
             path=path,
         )
+
+
+def _check_agreement(metadata: Mapping[str, Any], config: InferenceConfig, path: Path) -> None:
+    """Refuse values of the document that contradict each other."""
+    has_gap = config.tau_train is not None and config.tau_train > config.tau_infer
+    axes = metadata.get("batch_axis_semantics", {})
+    stated = {
+        "use_gap": (metadata.get("use_gap"), has_gap),
+        "strict_inference_fields": (
+            metadata.get("strict_inference_fields"),
+            metadata["output_names"],
+        ),
+        "inputs": (_names(metadata.get("inputs")), metadata["input_names"]),
+        "outputs": (_names(metadata.get("outputs")), metadata["output_names"]),
+        "batch_axis_semantics.input_axes": (
+            _sorted(axes.get("input_axes")),
+            sorted(metadata["input_names"]),
+        ),
+        "batch_axis_semantics.output_axes": (
+            _sorted(axes.get("output_axes")),
+            sorted(metadata["output_names"]),
+        ),
+    }
+    for key, (found, expected) in stated.items():
+        if found is not None and found != expected:
+            raise MetadataMalformedError(
+                f"{path}: {key}: {found} contradicts the rest of the document, expected {expected}",
+                found=found,
+                expected=expected,
+                path=path,
+            )
+
+
+def _names(tensors: list[dict[str, Any]] | None) -> list[str] | None:
+    return None if tensors is None else [tensor["name"] for tensor in tensors]
+
+
+def _sorted(axes: dict[str, int] | None) -> list[str] | None:
+    return None if axes is None else sorted(axes)

@@ -17,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     parser.add_argument("--tau-infer", type=float, default=0.02, help="in the unit of det J [m^2]")
     parser.add_argument("--tau-train", type=float, default=0.05, help="in the unit of det J [m^2]")
-    parser.add_argument(
-        "--kind", choices=[kind.name.lower() for kind in GraphKind], default="projective"
-    )
+    parser.add_argument("--kind", choices=("projective", "strict"), default="projective")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 

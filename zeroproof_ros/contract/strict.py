@@ -11,7 +11,8 @@ Comparisons are exact: Q is compared in float64, which holds every float32, floa
 value unchanged, so the same Q gives the same masks whatever its dtype. Equality with a threshold
 is on the accepted side.
 
-Masks have the shape of Q. Where P has K columns and Q one, the fault of any column marks the row.
+Masks have the shape of Q, see `contract.arrays`. Where P has K columns and Q one, the fault of any
+column marks the row.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ from typing import Any
 
 import numpy as np
 
+from zeroproof_ros.contract.arrays import (
+    Array,
+    all_sharing,
+    check_kind,
+    check_masks,
+    in_shape_of,
+    namespace,
+    spread,
+)
 from zeroproof_ros.contract.config import InferenceConfig
 from zeroproof_ros.contract.provenance import BottomProvenance
-from zeroproof_ros.errors import ArrayError, ThresholdError
-
-# Any array of a library the array API knows: numpy, torch, ...
-Array = Any
-
-# The kinds of dtype that are asked for, in the words of the array API and of numpy.
-_NUMPY_KINDS = {"real floating": "f", "bool": "b"}
+from zeroproof_ros.errors import ThresholdError
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +92,9 @@ def strict_inference(
             with Q (N, 1) is refused, because spreading it to (N, N) is never what was meant.
         ThresholdError: a threshold that is 0 in the dtype of Q.
     """
-    xp = _namespace(P, Q)
-    _check_shapes(P, Q)
-    _check_kind(xp, "real floating", P=P, Q=Q)
+    xp = namespace(P=P, Q=Q)
+    check_masks("P", P, Q=Q)
+    check_kind(xp, "real floating", P=P, Q=Q)
     _check_thresholds(xp, Q, config)
 
     q_abs = xp.abs(xp.asarray(Q, dtype=xp.float64))
@@ -98,10 +102,10 @@ def strict_inference(
     # 1 stands in for a denominator that must not be divided by; the mask, not it, is the answer.
     divisor = xp.where(small, 1.0, Q)
     with np.errstate(over="ignore", invalid="ignore"):
-        decoded = P / (divisor if P.ndim == Q.ndim else divisor[:, None])
+        decoded = P / spread(divisor, P)
 
     # The quotient is not finite where P is not, so it speaks for both.
-    fault = ~(xp.isfinite(q_abs) & _per_denominator(xp, xp.isfinite(decoded), Q))
+    fault = ~(xp.isfinite(q_abs) & all_sharing(xp, xp.isfinite(decoded), Q))
     bottom = fault | small
     if config.tau_train is None:
         gap = xp.zeros_like(bottom)
@@ -110,30 +114,56 @@ def strict_inference(
     return _result(xp, decoded, bottom, gap, fault, small, config)
 
 
-def adopt_masks(decoded: Array, bottom: Array, gap: Array) -> SplitMasksResult:
-    """Bring the outputs of a graph that decoded by itself under the contract.
+def adopt_masks(
+    decoded: Array,
+    bottom: Array,
+    gap: Array,
+    *,
+    fault: Array | None = None,
+    semantic: Array | None = None,
+) -> SplitMasksResult:
+    """Bring values and masks that were decided elsewhere under the contract.
 
-    A value that is not finite although the graph calls it accepted becomes a fault: exporters
-    are known that let infinities pass. A bottom of the graph counts as semantic, since the graph
-    does not say more.
+    What any mask calls bottom is bottom. A value that is not finite although it is called accepted
+    becomes a fault: exporters are known that let infinities pass. Of the two reasons of a bottom,
+    one that is not given is where the other is not; without either, a bottom is semantic, and
+    with both, one that neither explains is a fault.
 
     Args:
         decoded: (N,) or (N, K) float.
-        bottom: (N,), (N, 1) or (N, K) bool.
+        bottom: (N,), (N, 1) or (N, K) bool; the masks of the result have its shape.
         gap: as `bottom`, not necessarily the same of the three.
+        fault, semantic: as `gap`, or None where nothing tells them.
 
     Raises:
         ArrayError: shapes or dtypes other than the above.
     """
-    xp = _namespace(decoded, bottom)
-    _check_shapes(decoded, bottom)
-    _check_shapes(decoded, gap)
-    _check_kind(xp, "real floating", decoded=decoded)
-    _check_kind(xp, "bool", bottom=bottom, gap=gap)
-    fault = ~bottom & ~_per_denominator(xp, xp.isfinite(decoded), bottom)
-    merged = bottom | fault
-    gap = _as_shape(xp, gap, bottom) & ~merged
-    return SplitMasksResult(_masked(xp, decoded, merged), merged, gap, fault, bottom)
+    masks = {"bottom": bottom, "gap": gap}
+    if fault is not None:
+        masks["fault"] = fault
+    if semantic is not None:
+        masks["semantic"] = semantic
+    xp = namespace(decoded=decoded, **masks)
+    check_masks("decoded", decoded, **masks)
+    check_kind(xp, "real floating", decoded=decoded)
+    check_kind(xp, "bool", **masks)
+
+    told = bottom
+    if fault is not None:
+        fault = in_shape_of(xp, bottom, fault)
+        told = told | fault
+    if semantic is not None:
+        semantic = in_shape_of(xp, bottom, semantic)
+        told = told | semantic
+    lost = ~told & ~all_sharing(xp, xp.isfinite(decoded), bottom)
+    merged = told | lost
+    if semantic is None:
+        semantic = told if fault is None else told & ~fault
+    else:
+        lost = lost | told & ~semantic
+    fault = lost if fault is None else fault | lost
+    gap = in_shape_of(xp, bottom, gap) & ~merged
+    return SplitMasksResult(_masked(xp, decoded, merged), merged, gap, fault, semantic)
 
 
 def _result(
@@ -156,71 +186,7 @@ def _result(
 
 
 def _masked(xp: Any, decoded: Array, bottom: Array) -> Array:
-    mask = bottom if decoded.ndim == bottom.ndim else bottom[:, None]
-    return xp.where(mask, float("nan"), decoded)
-
-
-def _per_denominator(xp: Any, per_value: Array, mask: Array) -> Array:
-    """All of `per_value` (shape of P) that share a denominator, in the shape of `mask` (of Q)."""
-    if per_value.shape == mask.shape:
-        return per_value
-    return xp.reshape(xp.all(per_value, axis=1), mask.shape)
-
-
-def _as_shape(xp: Any, mask: Array, like: Array) -> Array:
-    """`mask` in the shape of `like`: any over the columns where `like` has one per row."""
-    if mask.shape == like.shape:
-        return mask
-    if mask.ndim == 2:
-        mask = xp.any(mask, axis=1)
-    return xp.broadcast_to(mask if like.ndim == 1 else mask[:, None], like.shape)
-
-
-def _namespace(P: Array, Q: Array) -> Any:
-    if isinstance(P, np.ndarray) and isinstance(Q, np.ndarray):
-        return np
-    if not (hasattr(P, "dtype") and hasattr(Q, "dtype")):
-        raise ArrayError(
-            f"P is {type(P).__name__} and Q is {type(Q).__name__}, expected two arrays "
-            "(numpy, torch, ...); wrap lists with numpy.asarray",
-            found=(type(P), type(Q)),
-        )
-    # Not needed on a robot, where every array is numpy's.
-    from array_api_compat import array_namespace
-
-    try:
-        return array_namespace(P, Q)
-    except TypeError as error:
-        raise ArrayError(
-            f"P is {type(P).__name__} and Q is {type(Q).__name__}, expected both of one library",
-            found=(type(P), type(Q)),
-        ) from error
-
-
-def _check_shapes(P: Array, Q: Array) -> None:
-    p, q = tuple(P.shape), tuple(Q.shape)
-    allowed: list[tuple[int, ...]]
-    if len(p) == 1:
-        allowed = [p]
-    elif len(p) == 2:
-        allowed = [p[:1], (p[0], 1), p]
-    else:
-        allowed = []
-    if q not in allowed:
-        choices = " or ".join(map(str, allowed)) or "P of shape (N,) or (N, K)"
-        raise ArrayError(
-            f"P has shape {p} and Q or a mask has shape {q}, expected {choices}",
-            found=(p, q),
-            expected=allowed,
-        )
-
-
-def _check_kind(xp: Any, kind: str, **arrays: Array) -> None:
-    for name, array in arrays.items():
-        dtype = array.dtype
-        fits = dtype.kind == _NUMPY_KINDS[kind] if xp is np else xp.isdtype(dtype, kind)
-        if not fits:
-            raise ArrayError(f"{name} has dtype {dtype}, expected {kind}", found=dtype)
+    return xp.where(spread(bottom, decoded), float("nan"), decoded)
 
 
 def _check_thresholds(xp: Any, Q: Array, config: InferenceConfig) -> None:

@@ -4,63 +4,75 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Callable, Mapping
+from enum import Enum
+from numbers import Integral, Number, Real
 from pathlib import Path
 from typing import Any
 
 from zeroproof_ros.errors import ConfigError
 
-SCHEMA = {"schema_name": "zeroproof_ros_event", "schema_version": 1}
+# What takes events: a JsonlLogger, or any function of one dict with the key "event".
+EventLogger = Callable[[dict[str, object]], object]
 
 
-class EventLog:
-    """Appends one event per line and hands each line to the system at once.
+class JsonlLogger:
+    """Appends each event it is called with to a file, as a line that the system has at once.
 
     Args:
-        path: the file; it is made, with its folder. None writes nowhere.
+        path: the file; it is made, with its folder.
 
     Raises:
         ConfigError: the file can not be written.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        if path is None:
-            return
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a"):
                 pass
         except OSError as error:
-            raise ConfigError(f"event file {path} can not be written: {error}") from error
+            raise ConfigError(
+                f"event file {self.path} can not be written: {error}", path=self.path
+            ) from error
 
-    def append(self, line: str) -> None:
-        """Append an event.
+    def __call__(self, event: Mapping[str, object]) -> None:
+        """Append an event as `event_line` writes it.
 
         Raises:
             OSError: the file can no longer be written.
         """
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        line = event_line(event)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
-def event_line(event: str, stamp_ns: int, **values: object) -> str:
-    """An event as one JSON object.
+def event_line(event: Mapping[str, object]) -> str:
+    """An event as one JSON object with sorted keys, without a line break.
 
-    Args:
-        event: what happened.
-        stamp_ns: when, on the node's clock [ns].
-        values: what goes with it; numbers that are not finite become null.
+    Numbers that are not finite become null, arrays (numpy, torch) lists, an enumerated value what
+    it stands for, and anything else that JSON lacks, such as a path, its text.
     """
-    record = {**SCHEMA, "event": event, "stamp_ns": stamp_ns, **values}
-    return json.dumps(_finite(record), sort_keys=True, allow_nan=False)
+    return json.dumps(_plain(dict(event)), sort_keys=True, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+def _plain(value: Any) -> Any:
+    """`value` in the types of JSON."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        value = int(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+        return [_plain(item) for item in value]
+    # A complex scalar is a number that answers itself to tolist.
+    if hasattr(value, "tolist") and not isinstance(value, Number):
+        return _plain(value.tolist())
+    return str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,12 +18,14 @@ from zeroproof_ros.errors import MessageRefusedError
 from zeroproof_ros.messages.diagnostics import OK, WARN, status_to_msg
 from zeroproof_ros.messages.rates import rates_to_msg
 from zeroproof_ros.messages.results import result_from_msg
-from zeroproof_ros.monitor import EventLog, RateMonitor, Rates, count_rows, event_line
+from zeroproof_ros.monitor import JsonlLogger, RateMonitor, Rates, count_rows, event_line
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.clocks import every, on_jump
 from zeroproof_ros.nodes.parameters import ParameterSpec, declare, values
 from zeroproof_ros.nodes.process import run_node
 from zeroproof_ros.pipeline import Source
+
+EVENT_SCHEMA = {"schema_name": "zeroproof_ros_event", "schema_version": 1}
 
 PARAMETERS = (
     ParameterSpec("window", 10.0, "Length of the sliding window [s].", 0.1, 86400.0),
@@ -62,7 +63,7 @@ class MonitorNode(Node):
         self.add_post_set_parameters_callback(self._apply_changes)
         self._monitor = RateMonitor(self._settings["window"])
         file = self._settings["event_file"]
-        self._events = EventLog(Path(file) if file else None)
+        self._events = JsonlLogger(file) if file else None
         self._level, self._incompatible = OK, 0
         self._unreadable = self._unreadable_reported = 0
         self._rates = self.create_publisher(
@@ -158,7 +159,7 @@ class MonitorNode(Node):
     def _on_export(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """The state as JSON in the answer, and as an event."""
         spans = {span: asdict(rates) for span, rates in self._monitor.rates(self._now()).items()}
-        response.message = self._event("state", **spans)
+        response.message = event_line(self._event("state", **spans))
         response.success = True
         return response
 
@@ -175,14 +176,16 @@ class MonitorNode(Node):
             f"a result publisher has incompatible QoS (policy {event.last_policy_kind})"
         )
 
-    def _event(self, event: str, **content: object) -> str:
-        line = event_line(event, self.get_clock().now().nanoseconds, **content)
+    def _event(self, event: str, **content: object) -> dict[str, object]:
+        stamp_ns = self.get_clock().now().nanoseconds
+        record = {**EVENT_SCHEMA, "event": event, "stamp_ns": stamp_ns, **content}
         try:
-            self._events.append(line)
+            if self._events:
+                self._events(record)
         except OSError as error:
             # a full disk must not end the monitor
             self.get_logger().error(f"event {event} is lost: {error}", throttle_duration_sec=1.0)
-        return line
+        return record
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9

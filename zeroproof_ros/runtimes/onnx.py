@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ CUDA = "CUDAExecutionProvider"
 # What a parameter or command line calls a provider.
 DEVICES = {"cpu": CPU, "cuda": CUDA}
 
+MAX_MEMORY = 1 << 30
+
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}
 _DTYPES |= {f"tensor({name})": name for name in ("float16", "int64", "int32", "uint8")}
 
@@ -26,11 +31,13 @@ class OnnxRuntime:
     """An ONNX graph with one table as input, loaded and ready to run.
 
     It uses one thread and does not spin between calls: a robot has other work for its cores, and
-    at these model sizes more threads are not faster.
+    at these model sizes more threads are not faster. All models of a process together get
+    `MAX_MEMORY` bytes for what they compute; what needs more fails instead of taking the machine.
 
     Args:
         path: the model file; its external data is looked up beside it.
         providers: execution providers, in order of preference. They are what runs, or it fails.
+        content: the serialised model, where it was read already; `path` then only names it.
 
     Raises:
         ProviderUnavailableError: a provider is not in this build of ONNX Runtime, or could not
@@ -39,8 +46,10 @@ class OnnxRuntime:
             table (N, F) with free N.
     """
 
-    def __init__(self, path: Path, providers: Sequence[str] = (CPU,)) -> None:
-        self._session = _session(path, tuple(providers))
+    def __init__(
+        self, path: Path, providers: Sequence[str] = (CPU,), *, content: bytes | None = None
+    ) -> None:
+        self._session = _session(path, tuple(providers), content)
         self.providers = tuple(providers)
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
@@ -80,18 +89,47 @@ class OnnxRuntime:
                 found=rows.shape,
                 expected=("N", self._width),
             )
+        return self._run(rows, None)
+
+    def try_run(self, rows: NDArray[Any], seconds: float) -> list[NDArray[Any]]:
+        """As `run`, for a model that is not trusted yet: it may take so long and no longer.
+
+        What is running then is told to stop, and does so after the operator it is in.
+
+        Raises:
+            ArrayError, ModelRunError: as `run`; also when the time is over.
+        """
+        options = onnxruntime.RunOptions()
+        answers: queue.SimpleQueue[list[NDArray[Any]] | ModelRunError] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                answers.put(self._run(rows, options))
+            except ModelRunError as error:
+                answers.put(error)
+
+        # Not joined: an operator that takes minutes can not be interrupted.
+        threading.Thread(target=work, name="try_run", daemon=True).start()
+        try:
+            answer = answers.get(timeout=seconds)
+        except queue.Empty:
+            options.terminate = True
+            raise ModelRunError(
+                f"the model did not answer {len(rows)} rows within {seconds} s", expected=seconds
+            ) from None
+        if isinstance(answer, ModelRunError):
+            raise answer
+        return answer
+
+    def _run(self, rows: NDArray[Any], options: Any) -> list[NDArray[Any]]:
         table = np.ascontiguousarray(rows, dtype=self._dtype)
         try:
-            return list(self._session.run(self._output_names, {self._input_name: table}))
+            return list(self._session.run(self._output_names, {self._input_name: table}, options))
         except Exception as error:  # ONNX Runtime's exceptions share no root of their own
             raise ModelRunError(f"the model failed on {len(rows)} rows: {error}") from error
 
-    def warm_up(self) -> None:
-        """Run once, so that the first real row does not pay for allocation and planning."""
-        self.run(np.zeros((1, self._width), dtype=self._dtype))
 
-
-def _session(path: Path, providers: tuple[str, ...]) -> Any:
+def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> Any:
     available = onnxruntime.get_available_providers()
     missing = [provider for provider in providers if provider not in available]
     if missing or not providers:
@@ -106,12 +144,20 @@ def _session(path: Path, providers: tuple[str, ...]) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    _limit_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     # Its warnings go to stderr past every log level; what matters is raised or reported by us.
     options.log_severity_level = 3
     if CPU not in providers:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        session = onnxruntime.InferenceSession(
+            str(path) if content is None else content,
+            options,
+            providers=list(providers),
+            # It computes constants outside the memory limit; exporters have done it before.
+            disabled_optimizers=["ConstantFolding"],
+        )
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(
             f"{path} does not load in ONNX Runtime {onnxruntime.__version__}: {error}", path=path
@@ -124,6 +170,19 @@ def _session(path: Path, providers: tuple[str, ...]) -> Any:
             expected=providers,
         )
     return session
+
+
+@cache
+def _limit_memory() -> None:
+    """Give this process one arena of limited size for everything ONNX Runtime computes."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    same_as_requested = 1
+    arena = onnxruntime.OrtArenaCfg(
+        {"max_mem": MAX_MEMORY, "arena_extend_strategy": same_as_requested}
+    )
+    onnxruntime.create_and_register_allocator(memory, arena)
 
 
 def _spec(argument: Any) -> TensorSpec:

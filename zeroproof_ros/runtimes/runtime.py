@@ -42,6 +42,3 @@ class Runtime(Protocol):
             ArrayError: rows of another rank, width or kind.
             ModelRunError: the model raised while running.
         """
-
-    def warm_up(self) -> None:
-        """Run once, so that the first real row does not pay for allocation and planning."""

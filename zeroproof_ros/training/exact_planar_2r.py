@@ -20,10 +20,12 @@ from onnx import ModelProto, checker, numpy_helper, parser
 
 from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
-from zeroproof_ros.errors import DeploymentError
+from zeroproof_ros.errors import ConfigError, DeploymentError
 
 # Read by every ONNX Runtime since 1.17, which Ubuntu 24.04 users may have.
 OPSET, IR_VERSION = 18, 9
+# The kinds this model is written as.
+KINDS = (GraphKind.PROJECTIVE, GraphKind.STRICT)
 
 
 def write_exact_bundle(
@@ -45,9 +47,12 @@ def write_exact_bundle(
         overwrite: whether an existing bundle is replaced.
 
     Raises:
+        ConfigError: a kind that is not among `KINDS`.
         DeploymentError: a block for another robot or other columns.
         BundlePathError: see `write_bundle`.
     """
+    if kind not in KINDS:
+        raise ConfigError(f"the exact model is not written as {kind.name}", expected=KINDS)
     block = Deployment.from_block(deployment, folder)
     lengths = block.link_lengths
     _check_columns(block, folder)

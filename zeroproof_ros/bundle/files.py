@@ -1,0 +1,97 @@
+"""Reading the files of a bundle: once, without following links, up to a limit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+
+from zeroproof_ros.errors import BundlePathError
+
+
+class BundleFolder:
+    """An opened folder; use it in a `with` statement.
+
+    Names are looked up in the folder that was opened, whatever its path comes to mean meanwhile,
+    and each file is read once: what is checked is what is used.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        contents: the content of every file read so far, by name.
+
+    Raises:
+        BundlePathError: no such folder, or it can not be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.contents: dict[str, bytes] = {}
+        try:
+            self._opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise BundlePathError(
+                f"{path} is not a readable folder: {error.strerror}; a bundle is a folder with "
+                "metadata.json and its model",
+                path=path,
+            ) from error
+
+    def __enter__(self) -> BundleFolder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._opened)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The content of a file of the folder.
+
+        Args:
+            name: a plain file name.
+            limit: its largest size [bytes].
+
+        Raises:
+            BundlePathError: missing, not a regular file (a symbolic link is none), not readable
+                or larger than the limit.
+        """
+        path = self.path / name
+        # Without blocking, since the name may be that of a pipe nobody writes to.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            with os.fdopen(os.open(name, flags, dir_fd=self._opened), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise BundlePathError(
+                        f"{name!r} is not a regular file inside {self.path}", found=name, path=path
+                    )
+                content = file.read(limit + 1)
+        except OSError as error:
+            raise BundlePathError(
+                f"{name!r} is not a regular file inside {self.path}: {error.strerror}",
+                found=name,
+                path=path,
+            ) from error
+        if len(content) > limit:
+            raise BundlePathError(
+                f"{path} has more than {limit} bytes, the most it may have",
+                expected=limit,
+                path=path,
+            )
+        self.contents[name] = content
+        return content
+
+    def digest(self) -> str:
+        """SHA-256 of what `sha256sum` prints for the files read so far, sorted by name."""
+        lines = (f"{sha256(self.contents[name])}  {name}\n" for name in sorted(self.contents))
+        return sha256("".join(lines).encode())
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes in lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
