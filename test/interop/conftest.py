@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,13 @@ import yaml
 from answers import Answer
 from cases import CASES, OURS, VERSIONS
 from models import LINKS, MODELS, TAU_INFER, TAU_TRAIN
+from readings import Folders, Reading, Readings
 from rows import batches
 
 from zeroproof_ros.bundle import GraphKind
 from zeroproof_ros.contract import InferenceConfig
 
 ROOT = Path(__file__).parents[2]
-
-# By name of the case.
-Folders = Mapping[str, Path]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a version of zeroproofml said of a bundle, and its answers by batch if it ran it."""
-
-    said: Mapping[str, str]
-    answers: Mapping[str, Answer]
-
-
-# By version and name of the case.
-Readings = Mapping[tuple[str, str], Reading]
 
 
 @pytest.fixture(scope="session")

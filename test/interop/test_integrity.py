@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from answers import FIELDS, differences, our_answer
-from conftest import Folders
 from models import NETWORK
+from readings import Folders
 from rows import batches
 
 from zeroproof_ros.bundle import load_bundle

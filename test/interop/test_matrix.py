@@ -19,13 +19,14 @@ from answers import (
     under_contract,
 )
 from cases import CASES, US, VERSIONS, Case
-from conftest import ROOT, Folders, Readings
 from numpy.typing import NDArray
+from readings import Folders, Readings
 from rows import batches
 
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.errors import ZeroProofError
 
+ROOT = Path(__file__).parents[2]
 MAKERS = {
     ("0.5.1", "single_file"): "zeroproofml 0.5.1, one file",
     ("0.5.1", "external_data"): "zeroproofml 0.5.1, with `model.onnx.data` (its default)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from answers import STABLE, differences, our_answer
 from cases import OURS, VERSIONS, Case
-from conftest import Folders, Readings
+from readings import Folders, Readings
 from rows import batches
 
 from zeroproof_ros.bundle import load_bundle

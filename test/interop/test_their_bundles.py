@@ -14,8 +14,8 @@ from answers import (
     under_contract,
 )
 from cases import THEIRS, Case
-from conftest import Folders, Readings
 from models import PAIRS, TAU_INFER
+from readings import Folders, Readings
 from rows import batches, pair
 
 from zeroproof_ros.bundle import GraphKind, load_bundle
