@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 from answers import FIELDS, differences, our_answer
+from cases import THEIRS
 from models import NETWORK
 from readings import Folders
 from rows import batches
 
 from zeroproof_ros.bundle import load_bundle
-from zeroproof_ros.errors import DigestMismatchError, ZeroProofError
+from zeroproof_ros.errors import BundlePathError, DigestMismatchError, GraphMismatchError
 
 with_weights_beside = pytest.mark.parametrize(
     "name", ["0.5.1-external_data-network", "0.6.1-external_data-network"]
+)
+
+
+every_form = pytest.mark.parametrize(
+    "name", [case.name for case in THEIRS if case.model is NETWORK]
 )
 
 
@@ -50,7 +56,7 @@ def test_a_damaged_model_of_0_6_1_is_refused(form: str, folders: Folders, tmp_pa
 def test_missing_weights_are_refused(name: str, folders: Folders, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folders[name], tmp_path / "bundle"))
     (copy / "model.onnx.data").unlink()
-    with pytest.raises(ZeroProofError, match="model.onnx.data"):
+    with pytest.raises(BundlePathError, match="'model.onnx.data' is not a regular file"):
         load_bundle(copy)
 
 
@@ -65,3 +71,15 @@ def test_a_moved_bundle_answers_the_same_from_any_folder(
     moved = load_bundle(Path("../moved/bundle"))
     rows = batches(NETWORK)["random"]
     assert differences(rows, our_answer(original, rows), our_answer(moved, rows), FIELDS) == []
+
+
+@every_form
+@pytest.mark.parametrize(("key", "value"), [("tau_infer", 1e-6), ("tau_train", 0.06)])
+def test_a_threshold_edited_in_the_metadata_is_refused(
+    name: str, key: str, value: float, folders: Folders, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(folders[name], tmp_path / "bundle"))
+    metadata = json.loads((copy / "metadata.json").read_text("utf-8")) | {key: value}
+    (copy / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    with pytest.raises(GraphMismatchError, match=rf"the graph compares .*{key} {value}"):
+        load_bundle(copy)

@@ -31,8 +31,9 @@ every_pair = pytest.mark.parametrize(
 @every_case
 def test_bundle_loads_with_its_thresholds(case: Case, folders: Folders) -> None:
     bundle = load_bundle(folders[case.name])
-    assert bundle.kind.value[:3] == GraphKind.STRICT.value
+    assert bundle.kind is (GraphKind.STRICT if case.maker == "0.5.1" else GraphKind.PROVENANCE)
     assert (bundle.config.tau_infer, bundle.config.tau_train) == (TAU_INFER, case.model.tau_train)
+    assert bundle.thresholds_in_graph
     assert bundle.deployment is None
 
 
