@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from strict_harness import BOTTOM, BUNDLE, GAP, GOOD, Serve, StrictHarness
 
+from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.messages.diagnostics import values_from_msg
 from zeroproof_ros.nodes import arm_simulator_node, monitor_node, strict_ik_parameters
 from zeroproof_ros.pipeline import Reason, Source
@@ -236,3 +238,25 @@ def test_the_files_that_parameters_name_are_read_when_asked(serve: Serve, tmp_pa
     answer = node.reload()
     assert not answer.success
     assert "link_lengths is (1.0, 0.7), expected (1.0, 0.8)" in answer.message
+
+
+def test_a_pinned_node_serves_that_bundle_and_no_other(serve: Serve, tmp_path: Path) -> None:
+    pinned = load_bundle(BUNDLE).digest
+    node = serve(expected_digest=pinned)
+    other = shutil.copytree(BUNDLE, tmp_path / "other")
+    metadata = other / "metadata.json"
+    metadata.write_text(metadata.read_text("utf-8") + "\n", encoding="utf-8")
+    assert node.set(bundle_dir=str(other)).successful
+    answer = node.reload()
+    assert not answer.success
+    assert f"serves on: {other} has the digest {load_bundle(other).digest}" in answer.message
+    assert node.set(expected_digest=load_bundle(other).digest).successful
+    assert node.reload().success
+    node.ask(node.target(GOOD))
+
+
+def test_a_node_that_may_choose_its_device_says_what_it_measured(serve: Serve) -> None:
+    node = serve(device="auto")
+    values = values_from_msg(node.wait(lambda: node.infos, "~/info")[-1])
+    assert values["providers"] in {"CPUExecutionProvider", "CUDAExecutionProvider"}
+    assert values["placement"].startswith("auto, measured with 1 rows: cpu ")

@@ -92,6 +92,7 @@ def test_info_is_there_for_those_who_come_late(node: StrictHarness) -> None:
     assert values["bundle_dir"] == str(BUNDLE)
     assert (values["tau_infer"], values["tau_train"]) == ("0.02", "0.05")
     assert values["providers"] == "CPUExecutionProvider"
+    assert values["placement"] == "asked for"
     assert values["bottom_policy"] == values["gap_policy"] == "fallback"
     node.sync()
     assert values["columns"].split(",") == [f.name for f in node.result_messages[-1].fields]
@@ -173,7 +174,7 @@ def test_a_reload_that_fails_leaves_the_old_bundle_serving(
     for folder, reason in (
         (broken, "the file was damaged or exchanged"),
         (tmp_path / "other_arm", "link_lengths is (1.0, 0.7), expected (1.0, 0.8)"),
-        (tmp_path / "nothing", "metadata.json"),
+        (tmp_path / "nothing", "is not a readable folder: No such file or directory"),
         ("", "parameter bundle_dir is empty"),
     ):
         assert node.set(bundle_dir=str(folder)).successful

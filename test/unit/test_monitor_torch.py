@@ -66,6 +66,13 @@ def test_masks_of_a_computation_with_gradients_are_counted() -> None:
     assert monitor.rates()["bottom_rate"] == 0.5
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA device, where the masks lie")
+def test_masks_on_a_cuda_device_are_counted() -> None:
+    monitor = StrictInferenceMonitor()
+    monitor.update(torch.tensor(BOTTOM, device="cuda"), torch.tensor(GAP, device="cuda"))
+    assert (monitor.n_bottom, monitor.n_gap) == (3, 2)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "uint8"])
 def test_tensors_that_are_not_bool_are_refused(dtype: str) -> None:
     with pytest.raises(ArrayError, match=r"bottom_mask .*(expected bool|numpy can not read)"):

@@ -69,6 +69,7 @@ class Bundle:
         digest: SHA-256 over the files it was made from: what `sha256sum metadata.json model.onnx |
             sha256sum` prints in its folder, with the files that hold weights, if any, in sorted
             order. It tells bundles apart; it is not a signature.
+        placement: how the device that runs it was chosen.
         thresholds_in_graph: whether tau_infer was found in the graph itself and agrees; None for a
             projective graph, which has none.
     """
@@ -81,6 +82,7 @@ class Bundle:
     runtime: Runtime
     digest: str
     thresholds_in_graph: bool | None
+    placement: str = "asked for"
 
     @property
     def id(self) -> str:

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.contract import BottomProvenance
+from zeroproof_ros.contract.arrays import Array, check_kind, check_masks, spread
 from zeroproof_ros.errors import ArrayError
-
-# Masks of any array library: numpy, torch, ...
-Array = Any
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,8 @@ def count_masks(
     Args:
         bottom_mask: (N,) or (N, K) bool. What the other masks call fault or semantic bottom is
             bottom too.
-        gap_mask: bool, of the shape of `bottom_mask`, or one per row: (N,) or (N, 1). A bottom
-            entry is never counted as gap.
+        gap_mask: bool, of the shape of `bottom_mask`, or where that is (N, K) also one per row:
+            (N,) or (N, 1). A bottom entry is never counted as gap.
         fault_mask, semantic_bottom_mask: as `gap_mask`; both or none.
         bottom_provenance: integer codes of `BottomProvenance`, in a shape as `gap_mask`. Given
             with the two masks, an entry has the reasons that either tells.
@@ -123,23 +121,13 @@ def count_masks(
 
 def _bools(name: str, array: Array) -> NDArray[np.bool_]:
     mask = _on_host(name, array)
-    if mask.dtype != np.bool_:
-        raise ArrayError(
-            f"{name} has dtype {mask.dtype}, expected bool; convert masks of 0 and 1 first",
-            found=mask.dtype,
-            expected=np.bool_,
-        )
+    check_kind(np, "bool", **{name: mask})
     return mask
 
 
 def _codes(name: str, array: Array) -> NDArray[Any]:
     codes = _on_host(name, array)
-    if codes.dtype.kind not in "iu":
-        raise ArrayError(
-            f"{name} has dtype {codes.dtype}, expected integer codes of BottomProvenance",
-            found=codes.dtype,
-            expected="integer",
-        )
+    check_kind(np, "integral", **{name: codes})
     known = [int(code) for code in BottomProvenance]
     unknown = codes[(codes < min(known)) | (codes > max(known))]
     if unknown.size:
@@ -163,16 +151,5 @@ def _on_host(name: str, array: Array) -> NDArray[Any]:
 
 def _like(bottom: NDArray[np.bool_], name: str, array: NDArray[Any]) -> NDArray[Any]:
     """`array` in the shape of `bottom`: as it is, or one per row for all columns."""
-    if array.shape == bottom.shape:
-        return array
-    rows = bottom.shape[0]
-    allowed = [bottom.shape, (rows,), (rows, 1)]
-    if array.shape not in allowed:
-        raise ArrayError(
-            f"{name} has shape {array.shape} and bottom_mask {bottom.shape}, expected "
-            f"{' or '.join(map(str, dict.fromkeys(allowed)))}",
-            found=array.shape,
-            expected=allowed,
-        )
-    per_row = array.reshape((rows,) if bottom.ndim == 1 else (rows, 1))
-    return np.broadcast_to(per_row, bottom.shape)
+    check_masks("bottom_mask", bottom, **{name: array})
+    return np.broadcast_to(spread(array, bottom), bottom.shape)

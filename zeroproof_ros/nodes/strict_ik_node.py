@@ -18,7 +18,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from zeroproof_ros.bundle import load_bundle, read_deployment
+from zeroproof_ros.bundle import load_bundle_on, read_deployment
 from zeroproof_ros.errors import ConfigError, MessageRefusedError
 from zeroproof_ros.messages.commands import COMMAND_TYPES, CommandFormat
 from zeroproof_ros.messages.info import info_to_msg, nothing_to_msg
@@ -30,7 +30,7 @@ from zeroproof_ros.nodes.health import Health
 from zeroproof_ros.nodes.lifecycle import GuardedLifecycleNode
 from zeroproof_ros.nodes.parameters import declare, values
 from zeroproof_ros.nodes.process import run_node
-from zeroproof_ros.nodes.strict_ik_parameters import PARAMETERS, policy_of
+from zeroproof_ros.nodes.strict_ik_parameters import PARAMETERS, policy_of, typical_rows
 from zeroproof_ros.pipeline import (
     Freshness,
     Reason,
@@ -39,7 +39,6 @@ from zeroproof_ros.pipeline import (
     explain,
     judge_freshness,
 )
-from zeroproof_ros.runtimes.onnx import DEVICES
 
 
 class StrictIKNode(GuardedLifecycleNode):
@@ -153,13 +152,17 @@ class StrictIKNode(GuardedLifecycleNode):
         if not settings["bundle_dir"]:
             raise ConfigError("parameter bundle_dir is empty, expected the folder of a bundle")
         file = settings["deployment_file"]
-        bundle = load_bundle(
+        bundle = load_bundle_on(
+            settings["device"],
             Path(settings["bundle_dir"]),
-            providers=(DEVICES[settings["device"]],),
+            rows=typical_rows(settings),
             deployment=read_deployment(Path(file)) if file else None,
+            expected_digest=settings["expected_digest"] or None,
         )
         ik = StrictIK(bundle, policy_of(settings))
-        self.get_logger().info(f"loaded {bundle.id} on {', '.join(bundle.runtime.providers)}")
+        self.get_logger().info(
+            f"loaded {bundle.id} on {', '.join(bundle.runtime.providers)} ({bundle.placement})"
+        )
         return ik
 
     # Targets

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from zeroproof_ros.bundle import AUTO
 from zeroproof_ros.messages.commands import COMMAND_TYPES
 from zeroproof_ros.messages.targets import TARGET_TYPES
 from zeroproof_ros.nodes.parameters import ParameterSpec
@@ -82,14 +83,21 @@ PARAMETERS = (
         "deployment_file",
         "",
         "YAML file with a `deployment` block, for a bundle without one or "
-        "for a robot with other names or limits; a change takes effect like bundle_dir's.",
+        "for a robot with other names or limits; a change takes effect like bundle_dir.",
+        dynamic=True,
+    ),
+    ParameterSpec(
+        "expected_digest",
+        "",
+        "The only bundle digest that is accepted, empty for any; takes effect like bundle_dir.",
         dynamic=True,
     ),
     ParameterSpec(
         "device",
         "cpu",
-        "Where the model runs; it runs there or the node refuses to configure.",
-        choices=tuple(DEVICES),
+        "Where the model runs; it runs there or the node refuses to configure. auto measures at "
+        "configure and reload which is faster, and ~/info says what it measured.",
+        choices=(*DEVICES, AUTO),
     ),
     ParameterSpec("autostart", True, "Configure and activate without being asked."),
     ParameterSpec(
@@ -123,3 +131,8 @@ def policy_of(settings: Mapping[str, Any]) -> Policy:
         ConfigError: the values do not fit together.
     """
     return Policy(**{field.name: settings[field.name] for field in fields(Policy)})
+
+
+def typical_rows(settings: Mapping[str, Any]) -> int:
+    """The number of rows that `device: auto` measures with: one, or a table where they come."""
+    return 1 if settings["target_type"] == "joint_state" else 1024

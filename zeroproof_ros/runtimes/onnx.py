@@ -22,6 +22,8 @@ CUDA = "CUDAExecutionProvider"
 DEVICES = {"cpu": CPU, "cuda": CUDA}
 
 MAX_MEMORY = 1 << 30
+# TF32 keeps 10 bits of a float32, so a Q near a threshold would be on the other side of it.
+_PROVIDER_OPTIONS = {CUDA: {"use_tf32": "0", "gpu_mem_limit": str(MAX_MEMORY)}}
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}
 _DTYPES |= {f"tensor({name})": name for name in ("float16", "int64", "int32", "uint8")}
@@ -154,7 +156,7 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
         session = onnxruntime.InferenceSession(
             str(path) if content is None else content,
             options,
-            providers=list(providers),
+            providers=[(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers],
             # It computes constants outside the memory limit; exporters have done it before.
             disabled_optimizers=["ConstantFolding"],
         )
