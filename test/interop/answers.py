@@ -48,7 +48,9 @@ def accepted_faults(theirs: Answer) -> NDArray[np.bool_]:
     """Where a value is accepted that is not finite, in the shape of `bottom_mask`."""
     decoded, bottom = theirs["decoded"], theirs["bottom_mask"]
     faults = ~np.isfinite(decoded)
-    return ~bottom & (faults if faults.ndim == bottom.ndim else faults.any(axis=1))
+    if faults.shape != bottom.shape:
+        faults = any_in_row(faults).reshape(bottom.shape)
+    return ~bottom & faults
 
 
 def any_in_row(mask: NDArray[Any]) -> NDArray[np.bool_]:

@@ -46,9 +46,12 @@ def _arm_rows(_: Model) -> NDArray[Any]:
     """Stretched, folded, and bent until det J is about a threshold."""
     at = np.arcsin(np.array(_AT_THRESHOLDS) / np.float32(LINKS[0] * LINKS[1]))
     around = [(at.view(np.int32) + step).view(np.float32) for step in range(-3, 4)]
-    some_q2 = [*np.concatenate(around), np.pi, *_EXTREMES]
-    q2, dx = np.meshgrid([*some_q2, *np.negative(some_q2)], [0.0, 0.1, -1e38, np.nan])
-    return np.stack([np.full(q2.size, 0.3), q2.ravel(), dx.ravel(), -dx.ravel()], axis=1)
+    # Sines differ between machines in the last bit, so nothing but masks shall depend on those.
+    near = np.meshgrid(np.concatenate(around), [0.0, 0.1])
+    far = np.meshgrid([np.pi, 0.0, 1.0, np.nan, np.inf, 1e-45], [0.0, 0.1, 3e38, np.nan])
+    q2, dx = (np.concatenate([a.ravel(), b.ravel()]) for a, b in zip(near, far, strict=True))
+    rows = np.stack([np.full(q2.size, 0.3), q2, dx, -dx], axis=1)
+    return np.concatenate([rows, rows * [1, -1, 1, 1]])
 
 
 def _network_rows(model: Model) -> NDArray[Any]:

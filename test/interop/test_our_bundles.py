@@ -36,7 +36,9 @@ def test_answers_are_ours(case: Case, version: str, folders: Folders, readings: 
 def test_0_5_1_finds_the_model_in_the_bundle(case: Case, readings: Readings) -> None:
     said = readings["0.5.1", case.name].said
     assert "needs" not in said
-    assert said["smoke"] == "accepted"
+    # Its masks have the shape of P where ours have that of Q.
+    differs = slice(2, 3) == case.model.Q
+    assert said["smoke"].endswith("shape mismatch" if differs else "accepted")
 
 
 @every_strict
