@@ -16,7 +16,7 @@ import pytest
 import yaml
 from answers import Answer
 from cases import CASES, OURS, VERSIONS
-from models import LINKS, MODELS, TAU_INFER, TAU_TRAIN
+from models import LINKS, MODELS
 from readings import Folders, Reading, Readings
 from rows import batches
 
@@ -110,5 +110,5 @@ def _write_exact_bundles(out: Path) -> None:
     block["robot"]["link_lengths"] = list(LINKS)
     for case in OURS:
         kind = GraphKind[case.form.upper()]
-        config = InferenceConfig(TAU_INFER, TAU_TRAIN)
+        config = InferenceConfig(case.model.tau_infer, case.model.tau_train)
         write_exact_bundle(out / case.name, block, config, kind=kind)

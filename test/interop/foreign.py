@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 import zeroproofml
 from cases import CASES, DEFAULT_FORM, THEIRS
-from models import TAU_INFER, Model, module
+from models import Model, module
 from zeroproofml.inference import (
     InferenceConfig,
     SCMInferenceWrapper,
@@ -49,7 +49,7 @@ EXPORTERS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def wrapped(model: Model) -> SCMInferenceWrapper:
     """The model with its decode, in evaluation."""
-    config = InferenceConfig(tau_infer=TAU_INFER, tau_train=model.tau_train)
+    config = InferenceConfig(tau_infer=model.tau_infer, tau_train=model.tau_train)
     return SCMInferenceWrapper(module(model), config=config).eval()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-TAU_INFER, TAU_TRAIN = 0.02, 0.05
 # Of the planar arm [m].
 LINKS = (1.0, 0.8)
 
@@ -19,14 +18,15 @@ class Model:
         features: the width of a row.
         P, Q: which features are numerator and denominator, for a model that only hands them on: a
             slice keeps the axis, an index drops it. None for a model that computes them.
-        tau_train: as in `InferenceConfig`.
+        tau_infer, tau_train: as in `InferenceConfig`.
     """
 
     name: str
     features: int
     P: int | slice | None = None
     Q: int | slice | None = None
-    tau_train: float | None = TAU_TRAIN
+    tau_infer: float = 0.02
+    tau_train: float | None = 0.05
 
 
 _SHAPES: tuple[tuple[str, int, int | slice, int | slice], ...] = (
@@ -37,9 +37,10 @@ _SHAPES: tuple[tuple[str, int, int | slice, int | slice], ...] = (
 )
 # Models of which every P and Q can be asked for, so also those at a threshold.
 PAIRS = tuple(
-    Model(name + suffix, features, P, Q, tau_train)
-    for name, features, P, Q in _SHAPES
-    for suffix, tau_train in (("", TAU_TRAIN), ("_no_gap", None))
+    model
+    for name, *columns in _SHAPES
+    # The second threshold is a float32 number: then a float32 Q can be exactly there.
+    for model in (Model(name, *columns), Model(f"{name}_no_gap", *columns, 2.0**-6, None))
 )
 ARM = Model("arm", 4)
 NETWORK = Model("network", 4)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from models import ARM, LINKS, NETWORK, TAU_INFER, TAU_TRAIN, Model
+from models import ARM, LINKS, NETWORK, Model
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]
 
-# A graph compares in float32, so with the thresholds rounded to it.
-_TAUS = np.array([TAU_INFER, TAU_TRAIN], dtype=np.float32)
-_AT_THRESHOLDS = [*_TAUS, *np.nextafter(_TAUS, np.float32(0)), *np.nextafter(_TAUS, np.float32(1))]
 _EXTREMES = [0.0, 1.0, np.nan, np.inf, 1e38, 1e-45]
 
 
@@ -34,7 +31,7 @@ def pair(model: Model, rows: Rows) -> tuple[Rows, Rows]:
 
 def _pair_rows(model: Model) -> NDArray[Any]:
     """Every P with every Q, of both signs, also at a threshold and one ulp beside it."""
-    some_q = [*_AT_THRESHOLDS, *_EXTREMES, 1e-5]
+    some_q = [*_at_thresholds(model), *_EXTREMES, 1e-5]
     P, Q = np.meshgrid([*_EXTREMES, -3.5, -np.inf], [*some_q, *np.negative(some_q)])
     # Columns of one kind differ, so that a mask in the wrong column is seen.
     p_columns = [P.ravel(), P.ravel()[::-1]][: 1 if isinstance(model.P, int) else 2]
@@ -42,9 +39,16 @@ def _pair_rows(model: Model) -> NDArray[Any]:
     return np.stack(p_columns + q_columns, axis=1)
 
 
-def _arm_rows(_: Model) -> NDArray[Any]:
+def _at_thresholds(model: Model) -> Rows:
+    """The thresholds as float32, and one ulp beside them."""
+    taus = np.array([model.tau_infer, model.tau_train or 0.05], dtype=np.float32)
+    below, above = np.nextafter(taus, np.float32([[0], [1]]))
+    return np.concatenate([taus, below, above])
+
+
+def _arm_rows(model: Model) -> NDArray[Any]:
     """Stretched, folded, and bent until det J is about a threshold."""
-    at = np.arcsin(np.array(_AT_THRESHOLDS) / np.float32(LINKS[0] * LINKS[1]))
+    at = np.arcsin(_at_thresholds(model) / np.float32(LINKS[0] * LINKS[1]))
     around = [(at.view(np.int32) + step).view(np.float32) for step in range(-3, 4)]
     # Sines differ between machines in the last bit, so nothing but masks shall depend on those.
     near = np.meshgrid(np.concatenate(around), [0.0, 0.1])

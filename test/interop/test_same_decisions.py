@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from answers import any_in_row, our_answer
 from cases import CASES, US, Case
-from models import PAIRS, TAU_INFER
+from models import PAIRS
 from readings import Folders
 from rows import batches, pair
 
@@ -21,7 +21,7 @@ from zeroproof_ros.contract import InferenceConfig, strict_inference
 )
 @pytest.mark.parametrize("batch", ["special", "random"])
 def test_rows_are_bottom_and_gap_alike(case: Case, batch: str, folders: Folders) -> None:
-    taus = [TAU_INFER, case.model.tau_train]
+    taus = [case.model.tau_infer, case.model.tau_train]
     if case.maker != US:
         # Theirs are compared in float32, with thresholds rounded to it.
         taus = [tau if tau is None else float(np.float32(tau)) for tau in taus]
