@@ -52,6 +52,10 @@ class ModelLoadError(ZeroProofError):
     """A model file that the runtime can not load."""
 
 
+class ModelExportError(ZeroProofError):
+    """A torch model that can not be written as an ONNX graph for any number of rows."""
+
+
 class ModelRunError(ZeroProofError):
     """A model that raised, or answered in other shapes than its signature, while running."""
 
@@ -86,6 +90,10 @@ class GraphMismatchError(BundleError):
 
 class DeploymentError(BundleError):
     """A `deployment` block that is missing, malformed or contradicts the bundle."""
+
+
+class SmokeTestError(BundleError):
+    """A bundle that answers otherwise than the model it was made from."""
 
 
 class MessageRefusedError(ZeroProofError):

@@ -60,7 +60,12 @@ def test_size_and_digest_are_those_of_the_model_whatever_the_metadata_claims(
     [
         (b"no model", {}, ModelLoadError, "does not load"),
         (None, {"tau_infer": -1.0}, MetadataMalformedError, "tau_infer"),
-        (None, {"input_names": ["rows"]}, GraphMismatchError, "input_names"),
+        (
+            None,
+            {"inputs": [{"name": "input_0", "dtype": "float64", "shape": ["batch", 4]}]},
+            GraphMismatchError,
+            "the dtype of input_0 in the graph is float32, the metadata says float64",
+        ),
         (
             None,
             {"note": float("nan")},

@@ -167,6 +167,17 @@ def test_a_graph_of_doubles_computes_in_double(save: Callable[..., Path]) -> Non
     np.testing.assert_array_equal(OnnxRuntime(path).run(rows)[0], rows)
 
 
+def test_a_layer_of_doubles_runs_in_the_oldest_runtime_too(save: Callable[..., Path]) -> None:
+    path = save(
+        "sums = Gemm(input_0, weights)  copy = Relu(sums)",
+        inputs="double[batch, 2] input_0",
+        outputs="double[batch, 2] copy",
+        constants="double[2, 2] weights = {1.0, 0.0, 0.0, -1.0}",
+    )
+    rows = np.array([[0.1, 1e-300], [1e300, -2.0]])
+    np.testing.assert_array_equal(OnnxRuntime(path).run(rows)[0], [[0.1, 0.0], [1e300, 2.0]])
+
+
 def test_a_model_that_raises_is_reported_and_runs_again(save: Callable[..., Path]) -> None:
     path = save(
         "index = Cast <to=7> (input_0)  copy = Gather(table, index)",

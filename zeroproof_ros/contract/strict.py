@@ -97,7 +97,8 @@ def strict_inference(
     check_kind(xp, "real floating", P=P, Q=Q)
     _check_thresholds(xp, Q, config)
 
-    q_abs = xp.abs(xp.asarray(Q, dtype=xp.float64))
+    # Numpy 1 has no function astype, and asarray of torch warns where Q has a gradient.
+    q_abs = xp.abs(Q.astype(np.float64) if xp is np else xp.astype(Q, xp.float64))
     small = q_abs < config.tau_infer
     # 1 stands in for a denominator that must not be divided by; the mask, not it, is the answer.
     divisor = xp.where(small, 1.0, Q)

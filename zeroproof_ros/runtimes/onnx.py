@@ -157,8 +157,9 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
             str(path) if content is None else content,
             options,
             providers=[(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers],
-            # It computes constants outside the memory limit; exporters have done it before.
-            disabled_optimizers=["ConstantFolding"],
+            # The first computes constants outside the memory limit; exporters have done it before.
+            # The second makes an operator of doubles that ONNX Runtime 1.17 does not have.
+            disabled_optimizers=["ConstantFolding", "GemmActivationFusion"],
         )
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(

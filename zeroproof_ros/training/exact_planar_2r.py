@@ -20,12 +20,9 @@ from onnx import ModelProto, checker, numpy_helper, parser
 
 from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
-from zeroproof_ros.errors import ConfigError, DeploymentError
-
-# Read by every ONNX Runtime since 1.17, which Ubuntu 24.04 users may have.
-OPSET, IR_VERSION = 18, 9
-# The kinds this model is written as.
-KINDS = (GraphKind.PROJECTIVE, GraphKind.STRICT)
+from zeroproof_ros.errors import DeploymentError
+from zeroproof_ros.training.bundle_metadata import bundle_metadata
+from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, as_kind
 
 
 def write_exact_bundle(
@@ -47,28 +44,16 @@ def write_exact_bundle(
         overwrite: whether an existing bundle is replaced.
 
     Raises:
-        ConfigError: a kind that is not among `KINDS`.
+        ConfigError: see `as_kind`.
         DeploymentError: a block for another robot or other columns.
         BundlePathError: see `write_bundle`.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"the exact model is not written as {kind.name}", expected=KINDS)
     block = Deployment.from_block(deployment, folder)
     lengths = block.link_lengths
     _check_columns(block, folder)
+    model = exact_graph(lengths[0], lengths[1], config, kind)
     metadata = {
-        "format": "zeroproofml_export_bundle",
-        "format_version": 1,
-        "schema_name": "zeroproofml_export_bundle_metadata",
-        "schema_version": 1,
-        "opset": OPSET,
-        "input_names": ["input_0"],
-        "output_names": list(kind.value),
-        "scm_decoding_mode": "strict",
-        "tau_infer": config.tau_infer,
-        "tau_train": config.tau_train,
-        "use_gap": config.tau_train is not None and config.tau_train > config.tau_infer,
-        **(_STRICT_METADATA if kind is GraphKind.STRICT else {}),
+        **bundle_metadata(model, config),
         "deployment": {
             **deployment,
             "model": {
@@ -78,7 +63,6 @@ def write_exact_bundle(
             },
         },
     }
-    model = exact_graph(lengths[0], lengths[1], config, kind)
     write_bundle(folder, model.SerializeToString(), metadata, overwrite=overwrite)
 
 
@@ -95,13 +79,10 @@ def _check_columns(block: Deployment, folder: Path) -> None:
 
 def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) -> ModelProto:
     """The graph for link lengths l1, l2 [m]; float32, input_0 (batch, 4) = q1, q2, dx, dy."""
-    strict = kind is GraphKind.STRICT
     model = parser.parse_model(
         f"""<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}]>
-        exact_planar_2r (float[batch,4] input_0) => ({_STRICT_OUTPUTS if strict else _OUTPUTS}) {{
-            {_KINEMATICS}
-            {_DECODE if strict else ""}
-        }}"""
+        exact_planar_2r (float[batch,4] input_0)
+            => (float[batch,2] numerator, float[batch] denominator) {{ {_KINEMATICS} }}"""
     )
     constants = {
         "l1": np.float32(l1),
@@ -109,16 +90,15 @@ def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) 
         "l1_l2": np.float32(l1 * l2),
         "widths": np.ones(4, dtype=np.int64),
         "axis_1": np.array([1], dtype=np.int64),
-        **(_decode_constants(config) if strict else {}),
     }
     model.graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
     )
+    model = as_kind(kind, model, config)
     checker.check_model(model, full_check=True)
     return model
 
 
-_OUTPUTS = "float[batch,2] numerator, float[batch] denominator"
 _KINEMATICS = """
     q1, q2, dx, dy = Split <axis=1> (input_0, widths)
     q12 = Add(q1, q2)
@@ -146,57 +126,3 @@ _KINEMATICS = """
     det = Mul(l1_l2, s2)
     denominator = Squeeze(det, axis_1)
 """
-
-_STRICT_OUTPUTS = "float[batch,2] decoded, bool[batch] bottom_mask, bool[batch] gap_mask"
-# The strict decode. Q is finite here wherever the inputs are, and so is P / Q. Bottom is
-# not (|Q| >= tau), so that a NaN is bottom.
-_DECODE = """
-    q_abs = Abs(denominator)
-    large = GreaterOrEqual(q_abs, tau_infer)
-    bottom_mask = Not(large)
-    below_train = Less(q_abs, tau_train)
-    gap_mask = And(large, below_train)
-
-    large_column = Unsqueeze(large, axis_1)
-    divisor = Where(large_column, det, one)
-    quotient = Div(numerator, divisor)
-    decoded = Where(large_column, quotient, nan)
-"""
-
-
-def _decode_constants(config: InferenceConfig) -> dict[str, Any]:
-    tau_train = config.tau_infer if config.tau_train is None else config.tau_train
-    return {
-        "tau_infer": _round_up(config.tau_infer),
-        "tau_train": _round_up(tau_train),
-        "one": np.float32(1.0),
-        "nan": np.float32(np.nan),
-    }
-
-
-def _round_up(threshold: float) -> np.float32:
-    """The smallest float32 that is not below the threshold: float32 rows then compare exactly."""
-    rounded = np.float32(threshold)
-    if float(rounded) < threshold:
-        rounded = np.float32(np.nextafter(rounded, np.float32(np.inf)))
-    return rounded
-
-
-# What zeroproofml 0.5.1 asks of a bundle that decodes by itself.
-_STRICT_METADATA: dict[str, Any] = {
-    "strict_inference_exports": "merged_only_masks",
-    "strict_inference_schema_version": 1,
-    "strict_inference_fields": list(GraphKind.STRICT.value),
-    "mask_semantics": {
-        "output_contract": "merged_only_masks",
-        "provenance_mode": "off",
-        "provenance_representation": None,
-        "bottom_mask": "merged_bottom_mask",
-        "gap_mask": "training_inference_gap_mask",
-    },
-    "batch_axis_semantics": {
-        "axis_name": "batch",
-        "input_axes": {"input_0": 0},
-        "output_axes": dict.fromkeys(GraphKind.STRICT.value, 0),
-    },
-}
