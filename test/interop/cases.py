@@ -40,5 +40,9 @@ def _theirs(version: str) -> list[Case]:
 
 
 THEIRS = [case for version in VERSIONS for case in _theirs(version)]
-OURS = [Case(US, kind, ARM) for kind in ("strict", "projective")]
+# The exact model in both kinds, and every model by our own exporter.
+OURS = [
+    *(Case(US, kind, ARM) for kind in ("strict", "projective")),
+    *(Case(US, "exported", model) for model in MODELS),
+]
 CASES = [*THEIRS, *OURS]

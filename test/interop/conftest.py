@@ -16,7 +16,7 @@ import pytest
 import yaml
 from answers import Answer
 from cases import CASES, OURS, VERSIONS
-from models import LINKS, MODELS
+from models import LINKS, MODELS, module
 from readings import Folders, Reading, Readings
 from rows import batches
 
@@ -39,7 +39,7 @@ def folders(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders
     """All bundles, theirs and ours."""
     out = tmp_path_factory.mktemp("bundles")
     _run_all(versions, "export", {}, dict.fromkeys(VERSIONS, out))
-    _write_exact_bundles(out)
+    _write_our_bundles(out)
     return {case.name: out / case.name for case in CASES}
 
 
@@ -102,13 +102,21 @@ def _answers(path: Path) -> Mapping[str, Answer]:
     return answers
 
 
-def _write_exact_bundles(out: Path) -> None:
+def _write_our_bundles(out: Path) -> None:
+    import torch
+
     from zeroproof_ros.training.exact_planar_2r import write_exact_bundle
+    from zeroproof_ros.training.export import export_bundle
+    from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
     robot = ROOT / "config" / "robots" / "planar_2r.yaml"
     block = yaml.safe_load(robot.read_text("utf-8"))
     block["robot"]["link_lengths"] = list(LINKS)
     for case in OURS:
-        kind = GraphKind[case.form.upper()]
-        config = InferenceConfig(case.model.tau_infer, case.model.tau_train)
-        write_exact_bundle(out / case.name, block, config, kind=kind)
+        model, folder = case.model, out / case.name
+        config = InferenceConfig(model.tau_infer, model.tau_train)
+        if case.form == "exported":
+            wrapped = SCMInferenceWrapper(module(model), config=config).eval()
+            export_bundle(wrapped, folder, example_inputs=(torch.ones(2, model.features),))
+        else:
+            write_exact_bundle(folder, block, config, kind=GraphKind[case.form.upper()])

@@ -33,6 +33,7 @@ MAKERS = {
     ("0.6.1", "single_file"): "zeroproofml 0.6.1, one file (its default)",
     ("0.6.1", "external_data"): "zeroproofml 0.6.1, with `model.onnx.data`",
     (US, "strict"): "zeroproof_ros, exact model, strict",
+    (US, "exported"): "zeroproof_ros, `export_bundle`",
     (US, "projective"): "zeroproof_ros, exact model, projective",
 }
 READERS = {**{version: f"zeroproofml {version}" for version in VERSIONS}, US: US}
