@@ -29,18 +29,15 @@ class Model:
     tau_train: float | None = 0.05
 
 
-_SHAPES: tuple[tuple[str, int, int | slice, int | slice], ...] = (
-    ("one_value", 2, 0, 1),
-    ("q_per_row", 3, slice(2), 2),
-    ("q_column", 3, slice(2), slice(2, 3)),
-    ("q_per_value", 4, slice(2), slice(2, 4)),
-)
-# Models of which every P and Q can be asked for, so also those at a threshold.
-PAIRS = tuple(
-    model
-    for name, *columns in _SHAPES
-    # The second threshold is a float32 number: then a float32 Q can be exactly there.
-    for model in (Model(name, *columns), Model(f"{name}_no_gap", *columns, 2.0**-6, None))
+# Models of which every P and Q can be asked for, so also those at a threshold. The threshold of
+# those without a gap is a float32 number: then a float32 Q can be exactly there.
+PAIRS = (
+    Model("one_value", 2, 0, 1),
+    Model("q_per_row", 3, slice(2), 2),
+    Model("q_per_row_no_gap", 3, slice(2), 2, 2.0**-6, None),
+    Model("q_column", 3, slice(2), slice(2, 3)),
+    Model("q_column_no_gap", 3, slice(2), slice(2, 3), 2.0**-6, None),
+    Model("q_per_value", 4, slice(2), slice(2, 4)),
 )
 ARM = Model("arm", 4)
 NETWORK = Model("network", 4)
