@@ -29,6 +29,15 @@ PROJECTIVE = "float[batch, 2] numerator, float[batch] denominator"
 STRICT = "float[batch, 2] decoded, bool[batch] bottom_mask, bool[batch] gap_mask"
 
 
+@pytest.fixture(scope="session", params=["numpy", "torch"])
+def asarray(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """Makes an array of each library from numbers; `numpy.asarray` is the way back."""
+    if request.param == "numpy":
+        return np.array
+    torch = pytest.importorskip("torch", reason="torch, the other array library of this test")
+    return lambda values: torch.tensor(np.array(values))
+
+
 @pytest.fixture(scope="session")
 def shipped() -> Path:
     """The folder of the bundle that this package ships."""
