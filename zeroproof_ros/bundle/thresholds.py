@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zeroproof_ros.bundle.graph import Node, OnnxGraph
+from zeroproof_ros.bundle.graph import Node, OnnxGraph, Tensor
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import GraphMismatchError
 
@@ -27,7 +26,7 @@ _BOOLEAN = {
 }  # fmt: skip
 # What leaves a number as it is.
 _SAME = {b"Cast", b"Identity", b"Squeeze", b"Unsqueeze", b"Reshape", b"Flatten", b"Expand"}
-_DTYPES = {1: np.float32, 11: np.float64}  # TensorProto.DataType
+_DTYPES = {1: "<f4", 11: "<f8"}  # TensorProto.DataType
 
 
 def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> bool:
@@ -112,14 +111,8 @@ def _constant(graph: OnnxGraph, makers: Mapping[bytes, Node], name: bytes) -> fl
     return _scalar(node.constant) if node.op_type == b"Constant" else None
 
 
-def _scalar(value: Any) -> float | None:
-    if value is None or isinstance(value, float):
-        return value
-    dtype = _DTYPES.get(value.data_type)
-    if dtype is None or any(dim != 1 for dim in value.dims):
+def _scalar(tensor: Tensor | None) -> float | None:
+    if tensor is None or tensor.data is None or any(dim != 1 for dim in tensor.dims):
         return None
-    if len(value.float_data) == 1 and dtype is np.float32:
-        return float(value.float_data[0])
-    if len(value.raw_data) == np.dtype(dtype).itemsize:
-        return float(np.frombuffer(value.raw_data, np.dtype(dtype).newbyteorder("<"))[0])
-    return None
+    dtype = _DTYPES.get(tensor.data_type)
+    return None if dtype is None else float(np.frombuffer(tensor.data, dtype)[0])
