@@ -22,6 +22,8 @@ CUDA = "CUDAExecutionProvider"
 DEVICES = {"cpu": CPU, "cuda": CUDA}
 
 MAX_MEMORY = 1 << 30
+# Of its log levels, the one that nothing has.
+_SILENT = 4
 
 # The types that arrive as numpy arrays.
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}
@@ -156,12 +158,11 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # What it logs goes to stderr past every log level; what matters is raised as well.
-    options.log_severity_level = 4
+    options.log_severity_level = _SILENT
     if CPU not in providers:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        _limit_memory()
+        _prepare_process()
         session = onnxruntime.InferenceSession(
             str(path) if content is None else content,
             options,
@@ -184,8 +185,12 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
 
 
 @cache
-def _limit_memory() -> None:
-    """Give this process one arena of limited size for everything ONNX Runtime computes."""
+def _prepare_process() -> None:
+    """Give this process one arena of limited size for everything ONNX Runtime computes, and quiet.
+
+    What is logged goes to stderr past every log level of ours; what matters is raised as well.
+    """
+    onnxruntime.set_default_logger_severity(_SILENT)
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
