@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -442,12 +443,12 @@ def millions_of(folder: Path, content: Callable[[], bytes]) -> None:
     save(folder, b"\x08\x09" + content())
 
 
-@case("loads", "")
+@case("loads", "^$")
 def as_many_nodes_without_use_as_are_taken(folder: Path) -> None:
     add(folder, *[helper.make_node("Abs", ["w"], [f"c{i}"]) for i in range(6200)])
 
 
-@case("loads", "")
+@case("loads", "^$")
 def as_many_nodes_in_a_row_as_are_taken(folder: Path) -> None:
     chain = [helper.make_node("Abs", [f"c{i}"], [f"c{i + 1}"]) for i in range(6200)]
     summed(folder, "c6200", *chain, initializers=[tensor("c0", [1], [1.0])])
@@ -468,7 +469,7 @@ def as_many_nodes_in_a_row_as_are_taken(folder: Path) -> None:
     two_negatives=[-(1 << 31), -(1 << 31)],
     zero_times_endless=[0, 1 << 62],
     rank=[1] * 9,
-    endless_rank=[1] * 50_000,
+    endless_rank=[1] * 20_000,
 )
 def a_tensor_without_its_elements(folder: Path, dims: list[int]) -> None:
     add(folder, initializers=[tensor("big", dims)])
@@ -766,8 +767,7 @@ def test_a_hostile_bundle_is_refused_by_name(name: str, outcomes: Mapping[str, A
     assert name in outcomes, f"the child died before or here: {outcomes['the child']}"
     seen = outcomes[name]
     assert seen["found"] in error.split("|"), seen["message"]
-    with pytest.raises(ValueError, match=message):
-        raise ValueError(seen["message"])
+    assert re.search(message, seen["message"]), seen["message"]
     assert len(seen["message"]) < 3000
     assert seen["wall"] < SECONDS
 

@@ -20,7 +20,7 @@ from typing import Any
 from zeroproof_ros.errors import GraphRefusedError, ModelLoadError
 
 # Fields of all messages of a file, and so nodes, tensors, names and everything else it lists. Real
-# models have about 20 for each operator; ONNX Runtime needs seconds for some ten thousand operators.
+# models have about 20 for each operator, and ONNX Runtime takes seconds for 10 000 operators.
 MAX_PARTS = 25_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
