@@ -325,16 +325,22 @@ def a_tensor_in_two_pieces(folder: Path) -> None:
     microsoft=("Gelu", "com.microsoft"),
     trees=("TreeEnsembleRegressor", "ai.onnx.ml"),
     look_alike=("Identity", "ai.onnx "),
-    no_text=("Identity", b"\xff"),
 )
 def an_operator_of_another_domain(folder: Path, operator: tuple[str, Any]) -> None:
     name, domain = operator
-    if isinstance(domain, str):
-        add(folder, helper.make_node(name, ["w"], ["c"], domain=domain))
-        return
-    node = helper.make_node(name, ["w"], ["c"]).SerializeToString() + wire(7, domain)
-    graph = good_model().graph.SerializeToString() + wire(1, node)
+    add(folder, helper.make_node(name, ["w"], ["c"], domain=domain))
+
+
+@cases("ModelLoadError", "text that is none: b'.xff'", domain=7, op_type=4, name=3, output=2)
+def a_name_that_is_no_text(folder: Path, field: int) -> None:
+    graph = good_model().graph.SerializeToString() + wire(1, wire(field, b"\xff"))
     save(folder, b"\x08\x09" + wire(7, graph) + wire(8, b"\x10\x12"))
+
+
+@case("ModelLoadError", "text that is none: b'batc.xff'")
+def a_dimension_that_is_no_text(folder: Path) -> None:
+    content = good_model().SerializeToString()
+    save(folder, content.replace(b"\x12\x05batch", b"\x12\x05batc\xff"))
 
 
 @case("GraphRefusedError", "an operator set is of the domain com.example")

@@ -29,7 +29,7 @@ from zeroproof_ros.errors import (
     ModelLoadError,
 )
 
-DEFAULT_DOMAINS = (b"", b"ai.onnx")
+DEFAULT_DOMAINS = ("", "ai.onnx")
 MAX_RANK = 8
 MAX_DIM = 1 << 31
 
@@ -58,9 +58,9 @@ class Tensor:
 class Node:
     """An operator: names of its type, inputs and outputs; `constant` is the value of a Constant."""
 
-    op_type: bytes
-    inputs: tuple[bytes, ...]
-    outputs: tuple[bytes, ...]
+    op_type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     constant: Tensor | None
 
 
@@ -96,33 +96,33 @@ class OnnxGraph:
         self._refuse("a training graph", model, "training_info")
         self._refuse("sparse tensors", graph, "sparse_initializer")
         for opset in model.get("opset_import", ()):
-            self._check_domain(opset.get("domain", b""), "an operator set")
+            self._check_domain(opset.get("domain", ""), "an operator set")
         tensors = graph.get("initializer", ())
-        self.tensors = {tensor.get("name", b""): self._tensor(tensor) for tensor in tensors}
+        self.tensors = {tensor.get("name", ""): self._tensor(tensor) for tensor in tensors}
         self.nodes = tuple(map(self._node, graph.get("node", ())))
         self.content = write(model)
 
     def _node(self, message: Message) -> Node:
-        op_type = message.get("op_type", b"")
-        self._check_domain(message.get("domain", b""), f"operator {_text(op_type)}")
+        op_type = message.get("op_type", "")
+        self._check_domain(message.get("domain", ""), f"operator {op_type[:200]}")
         constant = None
         for attribute in message.get("attribute", ()):
             for name in ("g", "graphs"):
-                self._refuse(f"a graph inside {_text(op_type)}", attribute, name)
+                self._refuse(f"a graph inside {op_type[:200]}", attribute, name)
             for name in ("sparse_tensor", "sparse_tensors"):
                 self._refuse("sparse tensors", attribute, name)
             tensors = [*attribute.get("tensors", ())]
             if "t" in attribute.fields:
                 tensors.append(attribute.fields["t"])
             made = [self._tensor(tensor) for tensor in tensors]
-            if op_type == b"Constant":
+            if op_type == "Constant":
                 constant = made[0] if made else _float(attribute)
         return Node(
             op_type, tuple(message.get("input", ())), tuple(message.get("output", ())), constant
         )
 
     def _tensor(self, message: Message) -> Tensor:
-        where = f"{self._path}: tensor {_text(message.get('name', b''))}"
+        where = f"{self._path}: tensor {message.get('name', '')[:200]}"
         data_type = message.get("data_type", 0)
         if data_type not in _ITEM_BYTES:
             raise GraphRefusedError(
@@ -185,12 +185,12 @@ class OnnxGraph:
                 path=self._path,
             )
 
-    def _check_domain(self, domain: bytes, what: str) -> None:
+    def _check_domain(self, domain: str, what: str) -> None:
         if domain not in DEFAULT_DOMAINS:
             raise GraphRefusedError(
-                f"{self._path}: {what} is of the domain {_text(domain)}, expected the default ONNX "
+                f"{self._path}: {what} is of the domain {domain[:200]}, expected the default ONNX "
                 "operators only",
-                found=_text(domain),
+                found=domain,
                 expected="ai.onnx",
                 path=self._path,
             )
@@ -206,17 +206,17 @@ class OnnxGraph:
 
     def _outside(self, entries: Iterable[Message], size: int, where: str) -> bytes:
         """The elements of a tensor in another file: exactly as many as its dimensions take."""
-        told = {entry.get("key", b""): entry.get("value", b"") for entry in entries}
-        name = _text(told.get(b"location", b""))
-        where = f"{where} in {name!r}"
+        told = {entry.get("key", ""): entry.get("value", "") for entry in entries}
+        name = told.get("location", "")
+        where = f"{where} in {name[:200]!r}"
         if not PLAIN_NAME.fullmatch(name):
             raise BundlePathError(
                 f"{where}: expected a plain file name in the folder of the model",
                 found=name,
                 path=self._path,
             )
-        start = self._number(told, b"offset", 0, where)
-        length = self._number(told, b"length", size, where)
+        start = self._number(told, "offset", 0, where)
+        length = self._number(told, "length", size, where)
         content = self._read_weights(name)
         if length != size or start + size > len(content):
             raise DigestMismatchError(
@@ -238,14 +238,14 @@ class OnnxGraph:
             )
         return content[start : start + size]
 
-    def _number(self, told: Mapping[bytes, bytes], key: bytes, default: int, where: str) -> int:
+    def _number(self, told: Mapping[str, str], key: str, default: int, where: str) -> int:
         text = told.get(key)
         if text is None:
             return default
-        if not re.fullmatch(rb"[0-9]{1,18}", text):
+        if not re.fullmatch(r"[0-9]{1,18}", text):
             raise GraphRefusedError(
-                f"{where}: its {_text(key)} is {_text(text)!r}, expected a number of bytes",
-                found=_text(text),
+                f"{where}: its {key} is {text[:40]!r}, expected a number of bytes",
+                found=text[:40],
                 path=self._path,
             )
         return int(text)
@@ -255,7 +255,3 @@ def _float(attribute: Message) -> Tensor | None:
     """The value of a Constant that is one float."""
     data: bytes | None = attribute.get("f", None)
     return None if data is None else Tensor(1, (), data)
-
-
-def _text(name: bytes) -> str:
-    return name[:200].decode("utf-8", errors="backslashreplace")

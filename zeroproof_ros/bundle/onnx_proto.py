@@ -24,6 +24,8 @@ from zeroproof_ros.errors import GraphRefusedError, ModelLoadError
 MAX_PARTS = 25_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# On the wire it is bytes.
+_TEXT = "text"
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 _ONE, _MANY = False, True
 
@@ -37,25 +39,25 @@ _FIELDS: dict[str, dict[int, tuple[str, int | str, bool]]] = {
         20: ("training_info", _BYTES, _MANY),
         25: ("functions", _BYTES, _MANY),
     },
-    "OperatorSet": {1: ("domain", _BYTES, _ONE), 2: ("version", _VARINT, _ONE)},
+    "OperatorSet": {1: ("domain", _TEXT, _ONE), 2: ("version", _VARINT, _ONE)},
     "Graph": {
         1: ("node", "Node", _MANY),
-        2: ("name", _BYTES, _ONE),
+        2: ("name", _TEXT, _ONE),
         5: ("initializer", "Tensor", _MANY),
         11: ("input", "ValueInfo", _MANY),
         12: ("output", "ValueInfo", _MANY),
         15: ("sparse_initializer", _BYTES, _MANY),
     },
     "Node": {
-        1: ("input", _BYTES, _MANY),
-        2: ("output", _BYTES, _MANY),
-        3: ("name", _BYTES, _ONE),
-        4: ("op_type", _BYTES, _ONE),
+        1: ("input", _TEXT, _MANY),
+        2: ("output", _TEXT, _MANY),
+        3: ("name", _TEXT, _ONE),
+        4: ("op_type", _TEXT, _ONE),
         5: ("attribute", "Attribute", _MANY),
-        7: ("domain", _BYTES, _ONE),
+        7: ("domain", _TEXT, _ONE),
     },
     "Attribute": {
-        1: ("name", _BYTES, _ONE),
+        1: ("name", _TEXT, _ONE),
         2: ("f", _FIXED32, _ONE),
         3: ("i", _VARINT, _ONE),
         4: ("s", _BYTES, _ONE),
@@ -76,19 +78,19 @@ _FIELDS: dict[str, dict[int, tuple[str, int | str, bool]]] = {
         4: ("float_data", _FIXED32, _MANY),
         5: ("int32_data", _VARINT, _MANY),
         7: ("int64_data", _VARINT, _MANY),
-        8: ("name", _BYTES, _ONE),
+        8: ("name", _TEXT, _ONE),
         9: ("raw_data", _BYTES, _ONE),
         10: ("double_data", _FIXED64, _MANY),
         11: ("uint64_data", _VARINT, _MANY),
         13: ("external_data", "StringStringEntry", _MANY),
         14: ("data_location", _VARINT, _ONE),
     },
-    "StringStringEntry": {1: ("key", _BYTES, _ONE), 2: ("value", _BYTES, _ONE)},
-    "ValueInfo": {1: ("name", _BYTES, _ONE), 2: ("type", "Type", _ONE)},
+    "StringStringEntry": {1: ("key", _TEXT, _ONE), 2: ("value", _TEXT, _ONE)},
+    "ValueInfo": {1: ("name", _TEXT, _ONE), 2: ("type", "Type", _ONE)},
     "Type": {1: ("tensor_type", "TensorType", _ONE)},
     "TensorType": {1: ("elem_type", _VARINT, _ONE), 2: ("shape", "Shape", _ONE)},
     "Shape": {1: ("dim", "Dimension", _MANY)},
-    "Dimension": {1: ("dim_value", _VARINT, _ONE), 2: ("dim_param", _BYTES, _ONE)},
+    "Dimension": {1: ("dim_value", _VARINT, _ONE), 2: ("dim_param", _TEXT, _ONE)},
 }
 
 
@@ -96,8 +98,8 @@ _FIELDS: dict[str, dict[int, tuple[str, int | str, bool]]] = {
 class Message:
     """The listed fields of one message that are given, by name.
 
-    A varint is an int, a float its 4 bytes, a message a `Message`, and what may be given often a
-    list of these; numbers that may be given often are the bytes of all of them in a row.
+    A varint is an int, a float its 4 bytes, text a str, a message a `Message`, and what may be
+    given often a list of these; numbers that may be given often are the bytes of all in a row.
     """
 
     kind: str
@@ -140,12 +142,20 @@ class Reader:
             elif not many and name in message.fields:
                 raise self._malformed(f"{kind}.{name} is given twice")
             else:
-                given = self.read(told, encoded) if isinstance(told, str) else value
+                given = self._content(told, encoded) if isinstance(told, str) else value
                 if many:
                     message.fields.setdefault(name, []).append(given)
                 else:
                     message.fields[name] = given
         return message
+
+    def _content(self, kind: str, encoded: bytes) -> Message | str:
+        if kind != _TEXT:
+            return self.read(kind, encoded)
+        try:
+            return encoded.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self._malformed(f"text that is none: {encoded[:40]!r}") from error
 
     def _walk(self, content: bytes) -> Iterator[tuple[int, int, Any, bytes]]:
         """Number, wire type, value and encoded value of each field of a message."""
@@ -218,9 +228,15 @@ def write(message: Message) -> bytes:
             pieces += (_varint(number << 3 | _FIXED32), value)
         else:
             for each in value if isinstance(value, list) else [value]:
-                content = write(each) if isinstance(each, Message) else each
+                content = _encoded(each)
                 pieces += (_varint(number << 3 | _BYTES), _varint(len(content)), content)
     return b"".join(pieces)
+
+
+def _encoded(value: Any) -> bytes:
+    if isinstance(value, Message):
+        return write(value)
+    return value.encode("utf-8") if isinstance(value, str) else bytes(value)
 
 
 def _varint(number: int) -> bytes:

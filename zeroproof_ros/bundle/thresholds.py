@@ -18,14 +18,14 @@ from zeroproof_ros.bundle.graph import Node, OnnxGraph, Tensor
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import GraphMismatchError
 
-_COMPARISONS = {b"Less", b"LessOrEqual", b"Greater", b"GreaterOrEqual"}
+_COMPARISONS = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual"}
 # What exporters build masks with, from a comparison to the output.
 _BOOLEAN = {
-    b"And", b"Or", b"Xor", b"Not", b"Cast", b"Identity", b"Squeeze", b"Unsqueeze", b"Reshape",
-    b"Flatten", b"Expand", b"ReduceMax", b"ReduceMin", b"ReduceSum",
+    "And", "Or", "Xor", "Not", "Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape",
+    "Flatten", "Expand", "ReduceMax", "ReduceMin", "ReduceSum",
 }  # fmt: skip
 # What leaves a number as it is.
-_SAME = {b"Cast", b"Identity", b"Squeeze", b"Unsqueeze", b"Reshape", b"Flatten", b"Expand"}
+_SAME = {"Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Expand"}
 _DTYPES = {1: "<f4", 11: "<f8"}  # TensorProto.DataType
 
 
@@ -38,8 +38,8 @@ def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> b
     Raises:
         GraphMismatchError: the graph compares |Q| with another number, or lacks tau_train.
     """
-    bottom = _thresholds(graph, b"bottom_mask")
-    gap = _thresholds(graph, b"gap_mask")
+    bottom = _thresholds(graph, "bottom_mask")
+    gap = _thresholds(graph, "gap_mask")
     has_gap = config.tau_train is not None and config.tau_train > config.tau_infer
     allowed = (config.tau_infer, config.tau_train) if has_gap else (config.tau_infer,)
     strange = [c for c in bottom if not _agrees(c, config.tau_infer)]
@@ -68,7 +68,7 @@ def _agrees(constant: float, threshold: float | None) -> bool:
     return constant in (threshold, float(nearest), up)
 
 
-def _thresholds(graph: OnnxGraph, output: bytes) -> set[float]:
+def _thresholds(graph: OnnxGraph, output: str) -> set[float]:
     """The constants that |Q| is compared with on the way to a mask output."""
     makers = {name: node for node in graph.nodes for name in node.outputs if name}
     found, seen, open_names = set(), set(), [output]
@@ -85,16 +85,16 @@ def _thresholds(graph: OnnxGraph, output: bytes) -> set[float]:
     return found
 
 
-def _compared(graph: OnnxGraph, makers: Mapping[bytes, Node], node: Node) -> Iterator[float]:
+def _compared(graph: OnnxGraph, makers: Mapping[str, Node], node: Node) -> Iterator[float]:
     sources = [_source(makers, name) for name in node.inputs]
     for one, other in permutations(sources, 2):
         maker = makers.get(one)
         value = _constant(graph, makers, other)
-        if value is not None and maker is not None and maker.op_type == b"Abs":
+        if value is not None and maker is not None and maker.op_type == "Abs":
             yield value
 
 
-def _source(makers: Mapping[bytes, Node], name: bytes) -> bytes:
+def _source(makers: Mapping[str, Node], name: str) -> str:
     """The name a number had before it was only cast or reshaped."""
     for _ in range(len(makers)):  # a graph that is none may go in circles
         node = makers.get(name)
@@ -104,11 +104,11 @@ def _source(makers: Mapping[bytes, Node], name: bytes) -> bytes:
     return name
 
 
-def _constant(graph: OnnxGraph, makers: Mapping[bytes, Node], name: bytes) -> float | None:
+def _constant(graph: OnnxGraph, makers: Mapping[str, Node], name: str) -> float | None:
     node = makers.get(name)
     if node is None:
         return _scalar(graph.tensors.get(name))
-    return _scalar(node.constant) if node.op_type == b"Constant" else None
+    return _scalar(node.constant) if node.op_type == "Constant" else None
 
 
 def _scalar(tensor: Tensor | None) -> float | None:

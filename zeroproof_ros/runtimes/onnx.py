@@ -169,6 +169,8 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
             providers=list(providers),
             # It computes constants outside the memory limit; exporters have done it before.
             disabled_optimizers=["ConstantFolding"],
+            # What fails is not tried again with other providers.
+            enable_fallback=False,
         )
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(
