@@ -415,6 +415,16 @@ def a_training_graph(folder: Path) -> None:
     save(folder, model)
 
 
+@case("GraphRefusedError", "w is made 2 times, expected each value once")
+def weights_of_the_same_name(folder: Path) -> None:
+    add(folder, initializers=[tensor("w", [4, 2], [0.0] * 8)])
+
+
+@cases("GraphRefusedError", "is made 2 times", weights="w", result="numerator")
+def a_result_with_the_name_of_another(folder: Path, name: str) -> None:
+    add(folder, helper.make_node("Abs", ["v"], [name]))
+
+
 @cases(
     "ModelLoadError",
     "does not load|answers",

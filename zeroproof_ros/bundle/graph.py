@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +35,8 @@ MAX_RANK = 8
 MAX_DIM = 1 << 31
 
 _EXTERNAL = 1  # TensorProto.DataLocation
+_FLOAT_ATTRIBUTE, _TENSOR_ATTRIBUTE = 1, 4  # AttributeProto.AttributeType
+_FLOAT = 1  # TensorProto.DataType
 # TensorProto.DataType: bytes of one element, for the types that arithmetic has.
 _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 # Fields with the elements of a tensor: as varints, or as they are in memory.
@@ -98,28 +101,38 @@ class OnnxGraph:
         for opset in model.get("opset_import", ()):
             self._check_domain(opset.get("domain", ""), "an operator set")
         tensors = graph.get("initializer", ())
+        self._refuse_twice([tensor.get("name", "") for tensor in tensors])
         self.tensors = {tensor.get("name", ""): self._tensor(tensor) for tensor in tensors}
         self.nodes = tuple(map(self._node, graph.get("node", ())))
+        self._refuse_twice([*self.tensors, *(name for node in self.nodes for name in node.outputs)])
         self.content = write(model)
 
     def _node(self, message: Message) -> Node:
         op_type = message.get("op_type", "")
         self._check_domain(message.get("domain", ""), f"operator {op_type[:200]}")
-        constant = None
-        for attribute in message.get("attribute", ()):
-            for name in ("g", "graphs"):
-                self._refuse(f"a graph inside {op_type[:200]}", attribute, name)
-            for name in ("sparse_tensor", "sparse_tensors"):
-                self._refuse("sparse tensors", attribute, name)
-            tensors = [*attribute.get("tensors", ())]
-            if "t" in attribute.fields:
-                tensors.append(attribute.fields["t"])
-            made = [self._tensor(tensor) for tensor in tensors]
-            if op_type == "Constant":
-                constant = made[0] if made else _float(attribute)
+        attributes = message.get("attribute", ())
+        constants = [self._attribute(attribute, op_type) for attribute in attributes]
         return Node(
-            op_type, tuple(message.get("input", ())), tuple(message.get("output", ())), constant
+            op_type=op_type,
+            inputs=tuple(message.get("input", ())),
+            outputs=tuple(message.get("output", ())),
+            # What two attributes of a Constant would mean is not told anywhere.
+            constant=constants[0] if op_type == "Constant" and len(constants) == 1 else None,
         )
+
+    def _attribute(self, message: Message, op_type: str) -> Tensor | None:
+        """The value of an attribute that is a tensor or a float."""
+        for name in ("g", "graphs"):
+            self._refuse(f"a graph inside {op_type[:200]}", message, name)
+        for name in ("sparse_tensor", "sparse_tensors"):
+            self._refuse("sparse tensors", message, name)
+        for tensor in message.get("tensors", ()):
+            self._tensor(tensor)
+        value = self._tensor(message.fields["t"]) if "t" in message.fields else None
+        kind = message.get("type", 0)
+        if kind == _FLOAT_ATTRIBUTE:
+            return Tensor(_FLOAT, (), message.get("f", bytes(4)))
+        return value if kind == _TENSOR_ATTRIBUTE else None
 
     def _tensor(self, message: Message) -> Tensor:
         where = f"{self._path}: tensor {message.get('name', '')[:200]}"
@@ -195,6 +208,17 @@ class OnnxGraph:
                 path=self._path,
             )
 
+    def _refuse_twice(self, names: list[str]) -> None:
+        """Refuse values with the name of another: it is not told which of them is meant."""
+        twice = [name for name, count in Counter(names).items() if count > 1 and name]
+        if twice:
+            raise GraphRefusedError(
+                f"{self._path}: {twice[0][:200]} is made {names.count(twice[0])} times, expected "
+                "each value once",
+                found=twice[0],
+                path=self._path,
+            )
+
     def _refuse(self, what: str, message: Message, field: str) -> None:
         if field in message.fields:
             raise GraphRefusedError(
@@ -249,9 +273,3 @@ class OnnxGraph:
                 path=self._path,
             )
         return int(text)
-
-
-def _float(attribute: Message) -> Tensor | None:
-    """The value of a Constant that is one float."""
-    data: bytes | None = attribute.get("f", None)
-    return None if data is None else Tensor(1, (), data)
