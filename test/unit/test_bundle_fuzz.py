@@ -443,6 +443,7 @@ DECODE_CONSTANTS = (
 def bundles(
     graph: Callable[..., bytes],
     exact_bundle: Callable[..., Any],
+    save_weights_outside: Callable[[bytes, Path], None],
     shipped: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -464,13 +465,7 @@ def bundles(
     }
     outside = folder / "outside"
     outside.mkdir()
-    onnx.save_model(
-        onnx.load_model_from_string(graph(MLP, constants=MLP_CONSTANTS)),
-        outside / "model.onnx",
-        save_as_external_data=True,
-        location="model.onnx.data",
-        size_threshold=0,
-    )
+    save_weights_outside(graph(MLP, constants=MLP_CONSTANTS), outside / "model.onnx")
     names = {"output_names": list(GraphKind.PROJECTIVE.value)}
     (outside / "metadata.json").write_text(json.dumps(metadata | names), encoding="utf-8")
     nan = numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "nan")
