@@ -159,6 +159,18 @@ def test_one_bit_beside_a_threshold_is_refused(tau: float, dtype: Any, up: bool)
     assert check_thresholds(comparing(exact, exact), config, HERE)
 
 
+def test_a_threshold_beyond_float32_is_infinite_or_the_least_there() -> None:
+    huge, tiny = np.float32(np.inf), np.nextafter(np.float32(0), np.float32(1))
+    assert check_thresholds(comparing(huge, huge), InferenceConfig(1e300), HERE)
+    assert check_thresholds(comparing(tiny, tiny), InferenceConfig(1e-300), HERE)
+
+
+@pytest.mark.parametrize("zero", [np.float32(0.0), np.float32(-0.0), np.float64(0.0)])
+def test_a_threshold_that_was_rounded_to_0_is_refused(zero: Any) -> None:
+    with pytest.raises(GraphMismatchError, match=r"the graph compares \|Q\| with -?0.0"):
+        check_thresholds(comparing(zero, zero), InferenceConfig(1e-60), HERE)
+
+
 @pytest.mark.parametrize("kind", ["Cast", "Identity"])
 def test_a_graph_in_a_circle_is_left(kind: str) -> None:
     nodes = [

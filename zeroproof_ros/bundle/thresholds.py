@@ -59,11 +59,15 @@ def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> b
 
 
 def _agrees(constant: float, threshold: float | None) -> bool:
-    """Whether a graph's constant is the threshold, in float64 or rounded to float32 or up to it."""
-    if threshold is None:
+    """Whether a graph's constant is the threshold, in float64 or rounded to float32 or up to it.
+
+    What rounds to 0 is no threshold: nothing is below it.
+    """
+    if threshold is None or constant == 0.0:
         return False
-    nearest = np.float32(threshold)
-    above = np.nextafter(nearest, np.float32(np.inf))
+    with np.errstate(over="ignore", under="ignore"):
+        nearest = np.float32(threshold)
+        above = np.nextafter(nearest, np.float32(np.inf))
     up = float(nearest) if float(nearest) >= threshold else float(above)
     return constant in (threshold, float(nearest), up)
 
