@@ -113,6 +113,23 @@ def graph(onnx: Any) -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
+def save_weights_outside(onnx: Any) -> Callable[[bytes, Path], None]:
+    """Writes a model as zeroproofml 0.5.1 does: all its weights in `model.onnx.data` beside it."""
+    from onnx import numpy_helper
+
+    def save(content: bytes, path: Path) -> None:
+        model = onnx.load_model_from_string(content)
+        for tensor in model.graph.initializer:  # only raw bytes are moved out
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+        onnx.save_model(
+            model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0
+        )
+        assert (path.parent / "model.onnx.data").stat().st_size > 0
+
+    return save
+
+
+@pytest.fixture(scope="session")
 def graph_bundle(
     graph: Callable[..., bytes], robot_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Bundle]:

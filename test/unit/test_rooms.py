@@ -63,7 +63,7 @@ LIBRARIES: dict[str, set[str]] = {
     "runtimes/onnx.py": {"onnxruntime"},
     "runtimes/torchscript.py": {"torch"},
     "monitor": {"numpy"},
-    "bundle": {"numpy", "google", "jsonschema", "yaml"},
+    "bundle": {"numpy", "jsonschema", "yaml"},
     "pipeline": {"numpy"},
     "calibration": {"numpy"},
     "report": {"numpy", "matplotlib"},
@@ -78,7 +78,6 @@ LIBRARIES: dict[str, set[str]] = {
 
 # Import name to rosdep key, where they differ.
 KEYS = {
-    "google": "python3-onnxruntime-pip",  # protobuf comes with it
     "jsonschema": "python3-jsonschema",
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
