@@ -18,11 +18,18 @@ BENCH := $(call venv,bench)
 DEMO := $(call venv,demo)
 OLDEST := $(call venv,oldest)
 
+# The versions of zeroproofml that the tests exchange bundles with. One environment holds only one of
+# them, so each has a folder of its own. They need torch, which test.txt has for Python 3.11.
+INTEROP := $(CURDIR)/build/interop
+ZEROPROOFML := $(if $(filter 3.11,$(PYTHON_VERSION)),0.5.1 0.6.1)
+
 # The ROS packages in a virtual environment are found by naming it.
 ros_env = AMENT_PREFIX_PATH=$(1) ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 source_env = $(call ros_env,$(1)) PYTHONPATH=$(CURDIR)
 # In tests a message with a field of a wrong type or range is an error; elsewhere this is slow.
 test_env = $(call source_env,$(1)) ROS_PYTHON_CHECK_FIELDS=1
+
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
 
 WORKSPACE := $(CURDIR)/build/colcon_ws
 # This folder is the ROS package and build/ lies in it, so the workspace gets a copy without build/.
@@ -31,7 +38,7 @@ COLCON := COLCON_HOME=$(WORKSPACE)/.colcon \
 	COLCON_EXTENSION_BLOCKLIST=colcon_core.event_handler.desktop_notification \
 	$(TEST)/bin/colcon --log-base log
 
-.PHONY: help test lint unit colcon installed test-oldest bench demo clean
+.PHONY: help test lint unit colcon installed test-oldest docs bench demo clean
 
 help:
 	@echo "make test         everything that has to pass: lint, tests, colcon build and test"
@@ -39,6 +46,7 @@ help:
 	@echo "make unit         pytest only; ARGS='-k word' is passed on"
 	@echo "make installed    colcon build and test, then the installed nodes as processes"
 	@echo "make test-oldest  pytest with the oldest supported versions (Python 3.10 to 3.12)"
+	@echo "make docs         write the generated parts of docs/"
 	@echo "make bench        the scripts in benchmarks/"
 	@echo "make demo         simulated arm, strict node and monitor for 15 s; writes build/demo"
 	@echo "make clean        remove environments, build results and caches"
@@ -56,9 +64,9 @@ lint: $(TEST)/stamp
 	@$(TEST)/bin/ruff format --check .
 	@$(TEST)/bin/mypy
 
-unit: $(TEST)/stamp
+unit: $(TEST)/stamp $(ZEROPROOFML:%=$(INTEROP)/%/stamp)
 	@echo "== unit: pytest test"
-	@$(call test_env,$(TEST)) $(TEST)/bin/python -m pytest test $(ARGS)
+	@$(call test_env,$(TEST)) $(if $(ZEROPROOFML),INTEROP=$(INTEROP)) $(TEST)/bin/python -m pytest test $(ARGS)
 
 colcon: $(TEST)/stamp
 	@echo "== colcon: build the package in $(patsubst $(CURDIR)/%,%,$(WORKSPACE)), run test/unit there"
@@ -79,6 +87,9 @@ test-oldest: $(OLDEST)/stamp
 	@# Old libraries warn of what they do themselves, so warnings are not errors here.
 	@$(call test_env,$(OLDEST)) $(OLDEST)/bin/python -m pytest test -W default $(ARGS)
 
+docs: $(TEST)/stamp
+	@$(call source_env,$(TEST)) $(TEST)/bin/python test/write_docs.py
+
 bench: $(BENCH)/stamp
 	@for script in $(or $(wildcard benchmarks/*.py),:); do \
 		if [ "$$script" = : ]; then echo "== bench: there is no benchmarks/*.py"; break; fi; \
@@ -94,13 +105,19 @@ clean:
 	rm -rf build .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+$(INTEROP)/%/stamp: | $(TEST)/stamp
+	@echo "== interop: install zeroproofml $*"
+	@rm -rf $(@D)
+	@$(TEST)/bin/python $(PIP_INSTALL) --no-deps --target $(@D) zeroproofml==$*
+	@touch $@
+
 # $(1) is the variable that holds the environment, $(2) its requirements and those they include.
 define environment
 $($(1))/stamp: $(addprefix requirements/,$(2))
 	@echo "== $$(notdir $$(@D)): install $$<"
 	@rm -rf $$(@D)
 	@$$(PYTHON) -m venv $$(@D)
-	@$$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r $$<
+	@$$(@D)/bin/python $(PIP_INSTALL) -r $$<
 	@touch $$@
 endef
 $(eval $(call environment,TEST,test.txt run.txt ros.txt constraints.txt))

@@ -29,6 +29,15 @@ PROJECTIVE = "float[batch, 2] numerator, float[batch] denominator"
 STRICT = "float[batch, 2] decoded, bool[batch] bottom_mask, bool[batch] gap_mask"
 
 
+@pytest.fixture(scope="session", params=["numpy", "torch"])
+def asarray(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """Makes an array of each library from numbers; `numpy.asarray` is the way back."""
+    if request.param == "numpy":
+        return np.array
+    torch = pytest.importorskip("torch", reason="torch, the other array library of this test")
+    return lambda values: torch.tensor(np.array(values))
+
+
 @pytest.fixture(scope="session")
 def shipped() -> Path:
     """The folder of the bundle that this package ships."""
@@ -101,6 +110,23 @@ def graph(onnx: Any) -> Callable[..., bytes]:
         return bytes(model.SerializeToString())
 
     return build
+
+
+@pytest.fixture(scope="session")
+def save_weights_outside(onnx: Any) -> Callable[[bytes, Path], None]:
+    """Writes a model as zeroproofml 0.5.1 does: all its weights in `model.onnx.data` beside it."""
+    from onnx import numpy_helper
+
+    def save(content: bytes, path: Path) -> None:
+        model = onnx.load_model_from_string(content)
+        for tensor in model.graph.initializer:  # only raw bytes are moved out
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+        onnx.save_model(
+            model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0
+        )
+        assert (path.parent / "model.onnx.data").stat().st_size > 0
+
+    return save
 
 
 @pytest.fixture(scope="session")

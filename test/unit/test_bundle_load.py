@@ -281,9 +281,14 @@ def test_a_model_file_that_is_no_plain_name_is_refused(edit: Edit, name: Any) ->
         load_bundle(edit(model_file=name))
 
 
-@pytest.mark.parametrize("name", ["missing.onnx", "model.onnx\n"])
-def test_a_model_file_that_is_missing_is_refused(edit: Edit, name: str) -> None:
-    with pytest.raises(BundlePathError, match="is not a regular file inside"):
+def test_a_model_file_that_is_missing_is_refused(edit: Edit) -> None:
+    with pytest.raises(BundlePathError, match="'missing.onnx' is not a regular file inside"):
+        load_bundle(edit(model_file="missing.onnx"))
+
+
+@pytest.mark.parametrize("name", ["model.onnx\n", "metadata.json"])
+def test_a_model_file_that_can_not_be_one_is_refused(edit: Edit, name: str) -> None:
+    with pytest.raises(BundlePathError, match="expected a plain file name, each file for one"):
         load_bundle(edit(model_file=name))
 
 

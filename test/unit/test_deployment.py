@@ -136,7 +136,7 @@ def test_a_file_that_is_no_block_is_refused(tmp_path: Path, content: str) -> Non
 
 
 def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match="nowhere.yaml is not a readable YAML file"):
+    with pytest.raises(DeploymentError, match="nowhere.yaml is not a readable file"):
         read_deployment(tmp_path / "nowhere.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DeploymentError, match="bytes.yaml is not a readable YAML file"):

@@ -96,3 +96,14 @@ def test_gradients_flow_through_accepted_values_only() -> None:
     decoded, bottom, _ = strict_inference(p, torch.tensor([2.0, 0.0]))
     decoded[~bottom].sum().backward()
     assert p.grad.tolist() == [0.5, 0.0]
+
+
+def test_a_denominator_with_a_gradient_decodes_without_a_warning() -> None:
+    p, q = (torch.tensor([1.0, 3.0], requires_grad=True) for _ in "PQ")
+    for config in (
+        InferenceConfig(2.0),
+        InferenceConfig(2.0, None, "experimental", "bottom_provenance"),
+    ):
+        decoded, bottom, _ = strict_inference(p, q, config)
+        assert bottom.tolist() == [True, False]
+        assert decoded[1].requires_grad

@@ -27,6 +27,10 @@ MODEL_FIELDS = (
 )
 
 
+# Real ones have 1 kB; reading YAML takes a second for a few hundred.
+MAX_YAML_BYTES = 1 << 14
+
+
 class OutputKind(Enum):
     """What the outputs of a model are."""
 
@@ -116,13 +120,43 @@ def read_deployment(path: Path) -> Deployment:
     """A deployment block from a YAML or JSON file of its own.
 
     Raises:
-        DeploymentError: the file can not be read, is not YAML, or breaks a rule.
+        DeploymentError: the file can not be read, is too large, is not YAML, names a key twice,
+            has an alias, or breaks a rule.
     """
     try:
-        block = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        with path.open("rb") as file:
+            content = file.read(MAX_YAML_BYTES + 1)
+    except OSError as error:
+        raise DeploymentError(f"{path} is not a readable file: {error}", path=path) from error
+    if len(content) > MAX_YAML_BYTES:
+        raise DeploymentError(
+            f"{path} has more than {MAX_YAML_BYTES} bytes, expected one deployment block",
+            expected=MAX_YAML_BYTES,
+            path=path,
+        )
+    try:
+        block = _StrictLoader(content.decode("utf-8")).get_single_data()
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise DeploymentError(f"{path} is not a readable YAML file: {error}", path=path) from error
     return Deployment.from_block(block, path)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which every value stands where it is used, once, under a key of text."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # some lines of these make any amount of values
+            raise yaml.MarkedYAMLError(problem="it has an alias, expected each value in its place")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+                problem = f"key {key.value!r} is given twice or is no text"
+                raise yaml.MarkedYAMLError(problem=problem[:200], problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _arm(robot: Mapping[str, Any], path: Path) -> Arm:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from zeroproof_ros.errors import BundlePathError
+
+# Of all files together. A model of four million weights has half of it.
+MAX_BYTES = 1 << 25
+# A file name that means the same on every system and cannot leave its folder.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """A file of a bundle as it was read: name, size [bytes] and SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
 
 
 class BundleFolder:
@@ -50,18 +67,26 @@ class BundleFolder:
     ) -> None:
         os.close(self._opened)
 
-    def read(self, name: str, limit: int) -> bytes:
+    def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of a file of the folder.
 
         Args:
             name: a plain file name.
-            limit: its largest size [bytes].
+            limit: its largest size [bytes]; all files together have at most `MAX_BYTES`.
 
         Raises:
-            BundlePathError: missing, not a regular file (a symbolic link is none), not readable
-                or larger than the limit.
+            BundlePathError: no plain name, missing, not a regular file (a symbolic link is none),
+                not readable, larger than the limit, or read before.
         """
+        if not PLAIN_NAME.fullmatch(name) or name in self.contents:
+            raise BundlePathError(
+                f"{name!r} can not be read from {self.path}: expected a plain file name, each file "
+                "for one purpose",
+                found=name,
+                path=self.path,
+            )
         path = self.path / name
+        limit = min(limit, MAX_BYTES - sum(map(len, self.contents.values())))
         # Without blocking, since the name may be that of a pipe nobody writes to.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -79,17 +104,25 @@ class BundleFolder:
             ) from error
         if len(content) > limit:
             raise BundlePathError(
-                f"{path} has more than {limit} bytes, the most it may have",
+                f"{path} has more than {limit} bytes, the most it may have; a bundle has up to "
+                f"{MAX_BYTES}",
                 expected=limit,
                 path=path,
             )
         self.contents[name] = content
         return content
 
-    def digest(self) -> str:
-        """SHA-256 of what `sha256sum` prints for the files read so far, sorted by name."""
-        lines = (f"{sha256(self.contents[name])}  {name}\n" for name in sorted(self.contents))
-        return sha256("".join(lines).encode())
+    def files(self) -> tuple[BundleFile, ...]:
+        """The files read so far, sorted by name."""
+        return tuple(
+            BundleFile(name, len(content), sha256(content))
+            for name, content in sorted(self.contents.items())
+        )
+
+
+def digest_of(files: Iterable[BundleFile]) -> str:
+    """SHA-256 of what `sha256sum` prints for files, in their order."""
+    return sha256("".join(f"{file.sha256}  {file.name}\n" for file in files).encode())
 
 
 def sha256(content: bytes) -> str:

@@ -6,21 +6,23 @@ A model answers rows by arithmetic of the default ONNX operators. What is refuse
 - graphs inside operators (If, Loop, Scan) and functions of the model: a few bytes of them expand
   to any amount of work
 - sparse tensors and training graphs: nothing exports them for inference, and they hide tensors
-- more parts or larger tensors than the limits below: loading must not exhaust the machine
+- tensors of text, and those whose dimensions are not those of their data
+- more parts or weights than the limits: loading must not exhaust the machine
 - weights outside the folder of the bundle
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from zeroproof_ros.bundle.onnx_proto import MESSAGES
+from zeroproof_ros.bundle.files import PLAIN_NAME
+from zeroproof_ros.bundle.onnx_proto import Message, Reader, varint, write
 from zeroproof_ros.errors import (
     BundlePathError,
     DigestMismatchError,
@@ -28,25 +30,41 @@ from zeroproof_ros.errors import (
     ModelLoadError,
 )
 
-DEFAULT_DOMAINS = (b"", b"ai.onnx")
-# Nodes, attributes, tensors and every other part that a file lists.
-MAX_PARTS = 100_000
-MAX_ELEMENTS = 1 << 26
-MAX_WEIGHT_BYTES = 1 << 26
-# A file name that means the same on every system and cannot leave its folder.
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+DEFAULT_DOMAINS = ("", "ai.onnx")
+MAX_RANK = 8
+MAX_DIM = 1 << 31
 
 _EXTERNAL = 1  # TensorProto.DataLocation
+_FLOAT_ATTRIBUTE, _TENSOR_ATTRIBUTE = 1, 4  # AttributeProto.AttributeType
+_FLOAT = 1  # TensorProto.DataType
+# TensorProto.DataType: bytes of one element, for the types that arithmetic has.
+_ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
+# Fields with the elements of a tensor: as varints, or as they are in memory.
+_VARINTS = ("int32_data", "int64_data", "uint64_data")
+_HOLDERS = (*_VARINTS, "raw_data", "float_data", "double_data")
+_LAST = bytes(range(0x80))
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A constant: `data_type` in the numbers of ONNX, its dims, and its elements as in memory.
+
+    `data` is None where the file spells out integers.
+    """
+
+    data_type: int
+    dims: tuple[int, ...]
+    data: bytes | None
 
 
 @dataclass(frozen=True)
 class Node:
     """An operator: names of its type, inputs and outputs; `constant` is the value of a Constant."""
 
-    op_type: bytes
-    inputs: tuple[bytes, ...]
-    outputs: tuple[bytes, ...]
-    constant: Any
+    op_type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constant: Tensor | None
 
 
 class OnnxGraph:
@@ -55,131 +73,154 @@ class OnnxGraph:
     Args:
         content: the serialised ModelProto.
         path: where it came from, for messages.
+        read_weights: answers the content of a file beside it, by name.
 
     Attributes:
         nodes: the operators, in the order of the file.
-        tensors: the constant tensors by name, as messages of `onnx_proto`.
+        tensors: the constant tensors by name.
+        content: the serialised model with all weights inside, and nothing that was not looked at.
 
     Raises:
         ModelLoadError: not an ONNX model.
         GraphRefusedError: a part that is refused; see the top of this file.
+        BundlePathError: weights in a file that is none of the bundle.
+        DigestMismatchError: such a file that is too short.
     """
 
-    def __init__(self, content: bytes, path: Path) -> None:
+    def __init__(self, content: bytes, path: Path, read_weights: Callable[[str], bytes]) -> None:
         self._path = path
-        self._parts = self._inlined = 0
-        self._outside: list[Any] = []
-        self._model = self._parse("Model", content)
-        self._graph = self._parse("Graph", self._model.graph)
-        if not self._graph.node:
+        self._read_weights = cache(read_weights)
+        self._room: dict[str, int] = {}
+        model = Reader(path).read("Model", content)
+        graph = model.get("graph", Message("Graph"))
+        if not graph.get("node", ()):
             raise ModelLoadError(f"{path} does not load: it is no ONNX model", path=path)
-        self._refuse("functions of its own", self._model.functions)
-        self._refuse("a training graph", self._model.training_info)
-        self._refuse("sparse tensors", self._graph.sparse_initializer)
-        for opset in self._model.opset_import:
-            self._check_domain(self._parse("OperatorSet", opset).domain, "an operator set")
-        self.tensors = {t.name: t for t in map(self._tensor, self._graph.initializer)}
-        self.nodes = tuple(map(self._node, self._graph.node))
+        self._refuse("functions of its own", model, "functions")
+        self._refuse("a training graph", model, "training_info")
+        self._refuse("sparse tensors", graph, "sparse_initializer")
+        for opset in model.get("opset_import", ()):
+            self._check_domain(opset.get("domain", ""), "an operator set")
+        tensors = graph.get("initializer", ())
+        self._refuse_twice([tensor.get("name", "") for tensor in tensors])
+        self.tensors = {tensor.get("name", ""): self._tensor(tensor) for tensor in tensors}
+        self.nodes = tuple(map(self._node, graph.get("node", ())))
+        self._refuse_twice([*self.tensors, *(name for node in self.nodes for name in node.outputs)])
+        self.content = write(model)
 
-    def external_files(self) -> tuple[str, ...]:
-        """The files beside the model that hold weights, sorted.
+    def _node(self, message: Message) -> Node:
+        op_type = message.get("op_type", "")
+        self._check_domain(message.get("domain", ""), f"operator {op_type[:200]}")
+        attributes = message.get("attribute", ())
+        constants = [self._attribute(attribute, op_type) for attribute in attributes]
+        return Node(
+            op_type=op_type,
+            inputs=tuple(message.get("input", ())),
+            outputs=tuple(message.get("output", ())),
+            # What two attributes of a Constant would mean is not told anywhere.
+            constant=constants[0] if op_type == "Constant" and len(constants) == 1 else None,
+        )
 
-        Raises:
-            BundlePathError: a name that could leave the folder.
-        """
-        return tuple(sorted({self._location(self._external(t)) for t in self._outside}))
+    def _attribute(self, message: Message, op_type: str) -> Tensor | None:
+        """The value of an attribute that is a tensor or a float."""
+        for name in ("g", "graphs"):
+            self._refuse(f"a graph inside {op_type[:200]}", message, name)
+        for name in ("sparse_tensor", "sparse_tensors"):
+            self._refuse("sparse tensors", message, name)
+        for tensor in message.get("tensors", ()):
+            self._tensor(tensor)
+        value = self._tensor(message.fields["t"]) if "t" in message.fields else None
+        kind = message.get("type", 0)
+        if kind == _FLOAT_ATTRIBUTE:
+            return Tensor(_FLOAT, (), message.get("f", bytes(4)))
+        return value if kind == _TENSOR_ATTRIBUTE else None
 
-    def with_weights(self, files: Mapping[str, bytes]) -> bytes:
-        """The serialised model with all weights inside.
-
-        Args:
-            files: the content of each of `external_files`.
-
-        Raises:
-            DigestMismatchError: a file that is too short.
-            GraphRefusedError: weights that are larger than the limit, or malformed.
-        """
-
-        def inlined(content: bytes) -> bytes:
-            tensor = MESSAGES["Tensor"].FromString(content)
-            if tensor.data_location != _EXTERNAL:
-                return content
-            tensor.raw_data = self._weights(tensor, files)
-            tensor.ClearField("external_data")
-            tensor.ClearField("data_location")
-            return bytes(tensor.SerializeToString())
-
-        graph = self._graph
-        _rewrite(graph.initializer, inlined)
-        _rewrite(graph.node, lambda node: _rewrite_node(node, inlined))
-        self._model.graph = graph.SerializeToString()
-        return bytes(self._model.SerializeToString())
-
-    # Parsing
-
-    def _parse(self, message: str, content: bytes) -> Any:
-        try:
-            parsed = MESSAGES[message].FromString(content)
-        except DecodeError as error:
-            raise ModelLoadError(
-                f"{self._path} does not load: it is no ONNX model ({message}: {error})",
-                path=self._path,
-            ) from error
-        for field, value in parsed.ListFields():
-            if not isinstance(value, bytes | int | float) and field.type == field.TYPE_BYTES:
-                self._parts += len(value)
-        if self._parts > MAX_PARTS:
+    def _tensor(self, message: Message) -> Tensor:
+        where = f"{self._path}: tensor {message.get('name', '')[:200]}"
+        data_type = message.get("data_type", 0)
+        if data_type not in _ITEM_BYTES:
             raise GraphRefusedError(
-                f"{self._path} has more than {MAX_PARTS} parts, expected a model that answers rows",
-                found=self._parts,
-                expected=MAX_PARTS,
+                f"{where} has the ONNX data type {data_type}, expected one of "
+                f"{', '.join(map(str, _ITEM_BYTES))}",
+                found=data_type,
+                expected=tuple(_ITEM_BYTES),
                 path=self._path,
             )
-        return parsed
+        dims = self._dims(message, where)
+        elements, size = math.prod(dims), math.prod(dims) * _ITEM_BYTES[data_type]
+        given = [name for name in _HOLDERS if message.get(name, b"")]
+        entries = message.fields.pop("external_data", ())
+        outside = message.fields.pop("data_location", 0) == _EXTERNAL
+        if len(given) + outside > 1:
+            raise GraphRefusedError(
+                f"{where} has its elements in {', '.join(given)}"
+                f"{' and another file' if outside else ''}, expected them once",
+                found=tuple(given),
+                path=self._path,
+            )
+        if outside:
+            message.fields["raw_data"] = self._outside(entries, size, where)
+            given = ["raw_data"]
+        data = bytes(message.get(given[0], b"")) if given else b""
+        if given and given[0] in _VARINTS:
+            # Each ends with the one byte that has no high bit.
+            self._expect_size(where, dims, elements, len(data) - len(data.translate(None, _LAST)))
+            return Tensor(data_type, dims, None)
+        self._expect_size(where, dims, size, len(data))
+        return Tensor(data_type, dims, data)
 
-    def _node(self, content: bytes) -> Node:
-        node = self._parse("Node", content)
-        self._check_domain(node.domain, f"operator {_text(node.op_type)}")
-        constant = None
-        for attribute in (self._parse("Attribute", each) for each in node.attribute):
-            self._refuse(f"a graph inside {_text(node.op_type)}", attribute.graphs)
-            self._refuse(f"a graph inside {_text(node.op_type)}", attribute.graph)
-            self._refuse("sparse tensors", attribute.sparse_tensor)
-            self._refuse("sparse tensors", attribute.sparse_tensors)
-            tensors = [self._tensor(each) for each in _tensors_of(attribute)]
-            if node.op_type == b"Constant":
-                constant = tensors[0] if tensors else attribute.value_float
-        return Node(node.op_type, tuple(node.input), tuple(node.output), constant)
+    def _dims(self, message: Message, where: str) -> tuple[int, ...]:
+        encoded, at = bytes(message.get("dims", b"")), 0
+        dims: list[int] = []
+        try:
+            while at < len(encoded) and len(dims) <= MAX_RANK:
+                dim, at = varint(encoded, at)
+                dims.append(dim)
+        except ValueError as error:
+            raise ModelLoadError(f"{where} has dimensions with {error}", path=self._path) from error
+        # A negative number is one beyond 2^63.
+        if len(dims) > MAX_RANK or not all(dim < MAX_DIM for dim in dims):
+            raise GraphRefusedError(
+                f"{where} has the dimensions {dims}, expected up to {MAX_RANK} from 0 to "
+                f"{MAX_DIM - 1}",
+                found=tuple(dims),
+                expected=MAX_DIM,
+                path=self._path,
+            )
+        return tuple(dims)
 
-    def _tensor(self, content: bytes) -> Any:
-        tensor = self._parse("Tensor", content)
-        if tensor.data_location == _EXTERNAL:
-            self._outside.append(tensor)
-        elements = 1
-        for dim in tensor.dims:
-            elements *= max(dim, 0)
-            if elements > MAX_ELEMENTS:
-                raise GraphRefusedError(
-                    f"{self._path}: tensor {_text(tensor.name)} has more than {MAX_ELEMENTS} "
-                    f"elements: {list(tensor.dims[:8])}",
-                    found=tuple(tensor.dims[:8]),
-                    expected=MAX_ELEMENTS,
-                    path=self._path,
-                )
-        return tensor
+    def _expect_size(self, where: str, dims: tuple[int, ...], told: int, found: int) -> None:
+        if told != found:
+            raise GraphRefusedError(
+                f"{where} of shape {dims} takes {told} bytes or integers, {found} are given; the "
+                "file was damaged",
+                found=found,
+                expected=told,
+                path=self._path,
+            )
 
-    def _check_domain(self, domain: bytes, what: str) -> None:
+    def _check_domain(self, domain: str, what: str) -> None:
         if domain not in DEFAULT_DOMAINS:
             raise GraphRefusedError(
-                f"{self._path}: {what} is of the domain {_text(domain)}, expected the default ONNX "
+                f"{self._path}: {what} is of the domain {domain[:200]}, expected the default ONNX "
                 "operators only",
-                found=_text(domain),
+                found=domain,
                 expected="ai.onnx",
                 path=self._path,
             )
 
-    def _refuse(self, what: str, found: Any) -> None:
-        if found:
+    def _refuse_twice(self, names: list[str]) -> None:
+        """Refuse values with the name of another: it is not told which of them is meant."""
+        twice = [name for name, count in Counter(names).items() if count > 1 and name]
+        if twice:
+            raise GraphRefusedError(
+                f"{self._path}: {twice[0][:200]} is made {names.count(twice[0])} times, expected "
+                "each value once",
+                found=twice[0],
+                path=self._path,
+            )
+
+    def _refuse(self, what: str, message: Message, field: str) -> None:
+        if field in message.fields:
             raise GraphRefusedError(
                 f"{self._path} has {what}, expected arithmetic of the default ONNX operators; "
                 "export the model without",
@@ -187,85 +228,48 @@ class OnnxGraph:
                 path=self._path,
             )
 
-    # Weights in other files
-
-    def _external(self, tensor: Any) -> dict[bytes, bytes]:
-        entries = (self._parse("StringStringEntry", each) for each in tensor.external_data)
-        return {entry.key: entry.value for entry in entries}
-
-    def _location(self, entry: Mapping[bytes, bytes]) -> str:
-        name = _text(entry.get(b"location", b""))
+    def _outside(self, entries: Iterable[Message], size: int, where: str) -> bytes:
+        """The elements of a tensor in another file: exactly as many as its dimensions take."""
+        told = {entry.get("key", ""): entry.get("value", "") for entry in entries}
+        name = told.get("location", "")
+        where = f"{where} in {name[:200]!r}"
         if not PLAIN_NAME.fullmatch(name):
             raise BundlePathError(
-                f"{self._path} keeps weights in {name!r}, expected a plain file name in the same "
-                "folder",
+                f"{where}: expected a plain file name in the folder of the model",
                 found=name,
                 path=self._path,
             )
-        return name
-
-    def _weights(self, tensor: Any, files: Mapping[str, bytes]) -> bytes:
-        entry = self._external(tensor)
-        name = self._location(entry)
-        content = files[name]
-        start = self._number(entry, b"offset", 0)
-        length = self._number(entry, b"length", len(content) - start)
-        where = f"{self._path}: tensor {_text(tensor.name)} in {name}"
-        if start < 0 or length < 0 or start + length > len(content):
+        start = self._number(told, "offset", 0, where)
+        length = self._number(told, "length", size, where)
+        content = self._read_weights(name)
+        if length != size or start + size > len(content):
             raise DigestMismatchError(
-                f"{where} takes {length} bytes from {start}, the file has {len(content)}; it was "
-                "cut off or exchanged",
+                f"{where} takes {size} bytes, told are {length} from {start}, the file has "
+                f"{len(content)}; it was cut off or exchanged",
                 found=len(content),
-                expected=start + length,
+                expected=start + size,
                 path=self._path.with_name(name),
             )
-        self._inlined += length
-        if self._inlined > MAX_WEIGHT_BYTES:
+        if name not in self._room:
+            self._room[name] = len(content)
+        self._room[name] -= size
+        if self._room[name] < 0:
             raise GraphRefusedError(
-                f"{where}: the weights have more than {MAX_WEIGHT_BYTES} bytes",
-                found=self._inlined,
-                expected=MAX_WEIGHT_BYTES,
+                f"{where}: the tensors there take more than the {len(content)} bytes of the file, "
+                "expected each byte in one tensor",
+                expected=len(content),
                 path=self._path,
             )
-        return content[start : start + length]
+        return content[start : start + size]
 
-    def _number(self, entry: Mapping[bytes, bytes], key: bytes, default: int) -> int:
-        text = entry.get(key)
+    def _number(self, told: Mapping[str, str], key: str, default: int, where: str) -> int:
+        text = told.get(key)
         if text is None:
             return default
-        if not re.fullmatch(rb"[0-9]{1,18}", text):
+        if not re.fullmatch(r"[0-9]{1,18}", text):
             raise GraphRefusedError(
-                f"{self._path}: the {_text(key)} of a tensor in another file is {_text(text)!r}, "
-                "expected a number of bytes",
-                found=_text(text),
+                f"{where}: its {key} is {text[:40]!r}, expected a number of bytes",
+                found=text[:40],
                 path=self._path,
             )
         return int(text)
-
-
-def _tensors_of(attribute: Any) -> list[bytes]:
-    single = [attribute.tensor] if attribute.HasField("tensor") else []
-    return [*single, *attribute.tensors]
-
-
-def _rewrite(repeated: Any, change: Callable[[bytes], bytes]) -> None:
-    for index, content in enumerate(repeated):
-        repeated[index] = change(content)
-
-
-def _rewrite_node(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    node = MESSAGES["Node"].FromString(content)
-    _rewrite(node.attribute, lambda attribute: _rewrite_attribute(attribute, change))
-    return bytes(node.SerializeToString())
-
-
-def _rewrite_attribute(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    attribute = MESSAGES["Attribute"].FromString(content)
-    if attribute.HasField("tensor"):
-        attribute.tensor = change(attribute.tensor)
-    _rewrite(attribute.tensors, change)
-    return bytes(attribute.SerializeToString())
-
-
-def _text(name: bytes) -> str:
-    return name[:200].decode("utf-8", errors="backslashreplace")

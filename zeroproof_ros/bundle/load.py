@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle.deployment import Deployment
-from zeroproof_ros.bundle.files import BundleFolder, sha256
+from zeroproof_ros.bundle.files import BundleFile, BundleFolder, digest_of, sha256
 from zeroproof_ros.bundle.graph import OnnxGraph
 from zeroproof_ros.bundle.metadata import (
     MAX_METADATA_BYTES,
@@ -33,14 +33,14 @@ from zeroproof_ros.errors import (
     DeploymentError,
     DigestMismatchError,
     GraphMismatchError,
+    ModelRunError,
     ThresholdError,
 )
 from zeroproof_ros.runtimes import Runtime
 from zeroproof_ros.runtimes.onnx import CPU, OnnxRuntime
 
-MAX_MODEL_BYTES = 1 << 26
 # Two rows take microseconds; two, since one does not tell rows from columns.
-TRY_SECONDS = 1.0
+TRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,10 @@ class Bundle:
         config: its thresholds.
         deployment: the arm and the columns, or None where neither the bundle nor the caller says.
         runtime: the loaded graph, warmed up.
-        digest: SHA-256 over the files it was made from: what `sha256sum metadata.json model.onnx |
-            sha256sum` prints in its folder, with the files that hold weights, if any, in sorted
-            order. It tells bundles apart; it is not a signature.
+        files: what it was made from, sorted by name.
+        digest: SHA-256 over `files`: what `sha256sum metadata.json model.onnx | sha256sum` prints
+            in its folder, with the files that hold weights, if any, in sorted order. It tells
+            bundles apart; it is not a signature.
         placement: how the device that runs it was chosen.
         thresholds_in_graph: whether tau_infer was found in the graph itself and agrees; None for a
             projective graph, which has none.
@@ -80,6 +81,7 @@ class Bundle:
     config: InferenceConfig
     deployment: Deployment | None
     runtime: Runtime
+    files: tuple[BundleFile, ...]
     digest: str
     thresholds_in_graph: bool | None
     placement: str = "asked for"
@@ -93,20 +95,10 @@ class Bundle:
         """Run the model on rows (N, F) and decode strictly.
 
         Raises:
-            ModelRunError: the model raised.
+            ModelRunError: the model raised, or answered another number of rows.
             ArrayError: its outputs do not fit the contract.
         """
-        # Checks go along the columns, so each is brought together in memory.
-        outputs = list(map(np.asfortranarray, self.runtime.run(rows)))
-        if self.kind is not GraphKind.PROJECTIVE:
-            decoded, bottom, gap, *provenance = outputs
-            # the codes say what the two masks before them say
-            reasons = dict(zip(("fault", "semantic"), provenance, strict=False))
-            return _with_q_abs(adopt_masks(decoded, bottom, gap, **reasons), None)
-        numerator, denominator = outputs
-        # inference_config asks for split masks, whatever the bundle
-        result = cast(SplitMasksResult, strict_inference(numerator, denominator, self.config))
-        return _with_q_abs(result, np.abs(denominator, dtype=np.float64))
+        return _decode(self.kind, self.config, self.runtime.run(rows), len(rows))
 
 
 def load_bundle(
@@ -136,14 +128,12 @@ def load_bundle(
             files.read(METADATA_FILE, MAX_METADATA_BYTES), path / METADATA_FILE
         )
         model = path / metadata["model_file"]
-        content = files.read(model.name, MAX_MODEL_BYTES)
+        content = files.read(model.name)
         _check_declared(model, content, metadata)
-        graph = OnnxGraph(content, model)
-        weights = {name: files.read(name, MAX_MODEL_BYTES) for name in graph.external_files()}
-        digest = files.digest()
+        graph = OnnxGraph(content, model, files.read)
+        listed = files.files()
+    digest = digest_of(listed)
     _check_pinned(path, digest, expected_digest)
-    if weights:
-        content = graph.with_weights(weights)
     own = metadata.get("deployment")
     if own is not None:
         block = Deployment.from_block(own, path / METADATA_FILE)
@@ -153,21 +143,22 @@ def load_bundle(
     kind, config = GraphKind(tuple(metadata["output_names"])), inference_config(metadata)
     decodes = kind is not GraphKind.PROJECTIVE
     in_graph = check_thresholds(graph, config, model) if decodes else None
-    runtime = OnnxRuntime(model, providers, content=content)
+    runtime = OnnxRuntime(model, providers, content=graph.content)
     check_signature(metadata, runtime, path)
-    rows = np.zeros((2, int(runtime.inputs[0].shape[1])))
-    check_answer(metadata, runtime.try_run(rows, TRY_SECONDS), path)
+    outputs = runtime.try_run(np.zeros((2, int(runtime.inputs[0].shape[1]))), TRY_SECONDS)
+    check_answer(metadata, outputs, path)
     bundle = Bundle(
         path=path,
         metadata=metadata,
         kind=kind,
         config=config,
         deployment=deployment,
+        files=listed,
         digest=digest,
         thresholds_in_graph=in_graph,
         runtime=runtime,
     )
-    _check_contract(bundle, rows)
+    _check_contract(bundle, outputs)
     return bundle
 
 
@@ -178,6 +169,30 @@ def validate_bundle(folder: Path | str, *, expected_digest: str | None = None) -
         BundleError, ModelLoadError, ModelRunError: see `load_bundle`.
     """
     return load_bundle(folder, expected_digest=expected_digest).metadata
+
+
+def _decode(
+    kind: GraphKind, config: InferenceConfig, answers: Sequence[NDArray[Any]], rows: int
+) -> BundleResult:
+    for answer in answers:
+        if answer.shape[:1] != (rows,):
+            raise ModelRunError(
+                f"the model answered {rows} rows with an array of shape {answer.shape}, expected "
+                "one row for each",
+                found=answer.shape,
+                expected=rows,
+            )
+    # Checks go along the columns, so each is brought together in memory.
+    outputs = list(map(np.asfortranarray, answers))
+    if kind is not GraphKind.PROJECTIVE:
+        decoded, bottom, gap, *provenance = outputs
+        # the codes say what the two masks before them say
+        reasons = dict(zip(("fault", "semantic"), provenance, strict=False))
+        return _with_q_abs(adopt_masks(decoded, bottom, gap, **reasons), None)
+    numerator, denominator = outputs
+    # inference_config asks for split masks, whatever the bundle
+    result = cast(SplitMasksResult, strict_inference(numerator, denominator, config))
+    return _with_q_abs(result, np.abs(denominator, dtype=np.float64))
 
 
 def _with_q_abs(result: SplitMasksResult, q_abs: NDArray[Any] | None) -> BundleResult:
@@ -216,19 +231,20 @@ def _check_pinned(path: Path, digest: str, expected: str | None) -> None:
         )
 
 
-def _check_contract(bundle: Bundle, rows: NDArray[Any]) -> None:
-    """Refuse a model whose answer to some rows does not fit the contract or the deployment."""
+def _check_contract(bundle: Bundle, outputs: Sequence[NDArray[Any]]) -> None:
+    """Refuse a model whose answer to two rows does not fit the contract or the deployment."""
     deployment, path = bundle.deployment, bundle.path
-    if deployment is not None and rows.shape[1] != len(deployment.features):
+    width = bundle.runtime.inputs[0].shape[1]
+    if deployment is not None and width != len(deployment.features):
         raise DeploymentError(
-            f"{path}: the graph takes {rows.shape[1]} features, the deployment block names "
+            f"{path}: the graph takes {width} features, the deployment block names "
             f"{len(deployment.features)}",
-            found=rows.shape[1],
+            found=width,
             expected=len(deployment.features),
             path=path,
         )
     try:
-        result = bundle.run(rows)
+        result = _decode(bundle.kind, bundle.config, outputs, 2)
     except (ArrayError, ThresholdError) as error:
         raise GraphMismatchError(
             f"{path}: the outputs of the graph do not fit the contract: {error}", path=path

@@ -31,6 +31,10 @@ FORMAT_VERSIONS = (1,)
 SCHEMA_VERSIONS = (1, 2)
 # Real ones have 3 to 10 kB.
 MAX_METADATA_BYTES = 1 << 17
+# Real ones have 4.
+MAX_DEPTH = 64
+# A message quotes what it found up to so many characters.
+_QUOTED = 400
 
 
 class GraphKind(Enum):
@@ -79,11 +83,12 @@ def inference_config(metadata: Mapping[str, Any]) -> InferenceConfig:
 
 def check_schema(document: Any, definition: str, path: Path, error: type[BundleError]) -> None:
     """Raise `error` naming the first broken rule of the schema, or of one of its definitions."""
+    _check_depth(document, path, error)
     broken = next(_validator(definition).iter_errors(document), None)
     if broken is not None:
         where = ".".join(map(str, broken.absolute_path)) or "the document"
         raise error(
-            f"{path}: {where}: {broken.message}",
+            f"{path}: {where}: {broken.message[:_QUOTED]}",
             found=broken.instance,
             expected=broken.schema,
             path=path,
@@ -109,12 +114,33 @@ def _parse(content: bytes, path: Path) -> dict[str, Any]:
         # Half a surrogate pair is no character; it could not be written anywhere again.
         json.dumps(metadata, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise MetadataMalformedError(f"{path} is not strict JSON: {error}", path=path) from error
+        raise MetadataMalformedError(
+            f"{path} is not strict JSON: {str(error)[:_QUOTED]}", path=path
+        ) from error
     if not isinstance(metadata, dict):
         raise MetadataMalformedError(
             f"{path} holds a {type(metadata).__name__}, expected a JSON object", path=path
         )
     return metadata
+
+
+def _check_depth(document: Any, path: Path, error: type[BundleError]) -> None:
+    """Refuse what a function that calls itself could not follow, such as one that quotes it."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _values(outer)]
+    if level:
+        raise error(
+            f"{path}: more than {MAX_DEPTH} lists and objects lie inside each other",
+            expected=MAX_DEPTH,
+            path=path,
+        )
+
+
+def _values(container: Any) -> Iterable[Any]:
+    if isinstance(container, dict):
+        return container.values()
+    return container if isinstance(container, list) else ()
 
 
 def _refuse_constant(name: str) -> float:
@@ -132,7 +158,7 @@ def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"key {key!r} is given twice")
+            raise ValueError(f"key {key[:200]!r} is given twice")
         result[key] = value
     return result
 

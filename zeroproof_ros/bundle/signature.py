@@ -31,14 +31,15 @@ def check_signature(metadata: Mapping[str, Any], runtime: Runtime, path: Path) -
         axis = metadata.get("batch_axis_semantics", {}).get("axis_name")
         for told in metadata.get(f"{side}s", ()) if axis else ():
             _expect(f"the first axis of {told['name']} is", told["shape"][:1], [axis], path)
-    width = runtime.inputs[0].shape[1]
-    if not 0 < int(width) <= MAX_COLUMNS:
-        raise GraphMismatchError(
-            f"{path}: the graph takes {width} features, expected 1 to {MAX_COLUMNS}",
-            found=width,
-            expected=MAX_COLUMNS,
-            path=path,
-        )
+    for spec in (*runtime.inputs, *runtime.outputs):
+        for width in spec.shape[1:]:
+            if isinstance(width, int) and not 0 < width <= MAX_COLUMNS:
+                raise GraphMismatchError(
+                    f"{path}: {spec.name} has {width} columns, expected 1 to {MAX_COLUMNS}",
+                    found=width,
+                    expected=MAX_COLUMNS,
+                    path=path,
+                )
 
 
 def check_answer(metadata: Mapping[str, Any], outputs: Sequence[NDArray[Any]], path: Path) -> None:
@@ -50,7 +51,7 @@ def check_answer(metadata: Mapping[str, Any], outputs: Sequence[NDArray[Any]], p
     told = metadata.get("outputs") or [None] * len(outputs)
     for name, output, tensor in zip(metadata["output_names"], outputs, told, strict=True):
         shape = output.shape
-        if output.ndim not in (1, 2) or shape[0] != 2 or shape[-1] > MAX_COLUMNS:
+        if output.ndim not in (1, 2) or shape[0] != 2 or not 0 < shape[-1] <= MAX_COLUMNS:
             raise GraphMismatchError(
                 f"{path}: 2 rows gave {name} of shape {shape}, expected (2,) or (2, K) with K up "
                 f"to {MAX_COLUMNS}",

@@ -11,23 +11,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zeroproof_ros.bundle.graph import Node, OnnxGraph
+from zeroproof_ros.bundle.graph import Node, OnnxGraph, Tensor
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import GraphMismatchError
 
-_COMPARISONS = {b"Less", b"LessOrEqual", b"Greater", b"GreaterOrEqual"}
+_COMPARISONS = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual"}
 # What exporters build masks with, from a comparison to the output.
 _BOOLEAN = {
-    b"And", b"Or", b"Xor", b"Not", b"Cast", b"Identity", b"Squeeze", b"Unsqueeze", b"Reshape",
-    b"Flatten", b"Expand", b"ReduceMax", b"ReduceMin", b"ReduceSum",
+    "And", "Or", "Xor", "Not", "Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape",
+    "Flatten", "Expand", "ReduceMax", "ReduceMin", "ReduceSum",
 }  # fmt: skip
 # What leaves a number as it is.
-_SAME = {b"Cast", b"Identity", b"Squeeze", b"Unsqueeze", b"Reshape", b"Flatten", b"Expand"}
-_DTYPES = {1: np.float32, 11: np.float64}  # TensorProto.DataType
+_SAME = {"Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Expand"}
+_DTYPES = {1: "<f4", 11: "<f8"}  # TensorProto.DataType
 
 
 def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> bool:
@@ -39,8 +38,8 @@ def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> b
     Raises:
         GraphMismatchError: the graph compares |Q| with another number, or lacks tau_train.
     """
-    bottom = _thresholds(graph, b"bottom_mask")
-    gap = _thresholds(graph, b"gap_mask")
+    bottom = _thresholds(graph, "bottom_mask")
+    gap = _thresholds(graph, "gap_mask")
     has_gap = config.tau_train is not None and config.tau_train > config.tau_infer
     allowed = (config.tau_infer, config.tau_train) if has_gap else (config.tau_infer,)
     strange = [c for c in bottom if not _agrees(c, config.tau_infer)]
@@ -60,16 +59,20 @@ def check_thresholds(graph: OnnxGraph, config: InferenceConfig, path: Path) -> b
 
 
 def _agrees(constant: float, threshold: float | None) -> bool:
-    """Whether a graph's constant is the threshold, in float64 or rounded to float32 or up to it."""
-    if threshold is None:
+    """Whether a graph's constant is the threshold, in float64 or rounded to float32 or up to it.
+
+    What rounds to 0 is no threshold: nothing is below it.
+    """
+    if threshold is None or constant == 0.0:
         return False
-    nearest = np.float32(threshold)
-    above = np.nextafter(nearest, np.float32(np.inf))
+    with np.errstate(over="ignore", under="ignore"):
+        nearest = np.float32(threshold)
+        above = np.nextafter(nearest, np.float32(np.inf))
     up = float(nearest) if float(nearest) >= threshold else float(above)
     return constant in (threshold, float(nearest), up)
 
 
-def _thresholds(graph: OnnxGraph, output: bytes) -> set[float]:
+def _thresholds(graph: OnnxGraph, output: str) -> set[float]:
     """The constants that |Q| is compared with on the way to a mask output."""
     makers = {name: node for node in graph.nodes for name in node.outputs if name}
     found, seen, open_names = set(), set(), [output]
@@ -86,16 +89,16 @@ def _thresholds(graph: OnnxGraph, output: bytes) -> set[float]:
     return found
 
 
-def _compared(graph: OnnxGraph, makers: Mapping[bytes, Node], node: Node) -> Iterator[float]:
+def _compared(graph: OnnxGraph, makers: Mapping[str, Node], node: Node) -> Iterator[float]:
     sources = [_source(makers, name) for name in node.inputs]
     for one, other in permutations(sources, 2):
         maker = makers.get(one)
         value = _constant(graph, makers, other)
-        if value is not None and maker is not None and maker.op_type == b"Abs":
+        if value is not None and maker is not None and maker.op_type == "Abs":
             yield value
 
 
-def _source(makers: Mapping[bytes, Node], name: bytes) -> bytes:
+def _source(makers: Mapping[str, Node], name: str) -> str:
     """The name a number had before it was only cast or reshaped."""
     for _ in range(len(makers)):  # a graph that is none may go in circles
         node = makers.get(name)
@@ -105,21 +108,15 @@ def _source(makers: Mapping[bytes, Node], name: bytes) -> bytes:
     return name
 
 
-def _constant(graph: OnnxGraph, makers: Mapping[bytes, Node], name: bytes) -> float | None:
+def _constant(graph: OnnxGraph, makers: Mapping[str, Node], name: str) -> float | None:
     node = makers.get(name)
     if node is None:
         return _scalar(graph.tensors.get(name))
-    return _scalar(node.constant) if node.op_type == b"Constant" else None
+    return _scalar(node.constant) if node.op_type == "Constant" else None
 
 
-def _scalar(value: Any) -> float | None:
-    if value is None or isinstance(value, float):
-        return value
-    dtype = _DTYPES.get(value.data_type)
-    if dtype is None or any(dim != 1 for dim in value.dims):
+def _scalar(tensor: Tensor | None) -> float | None:
+    if tensor is None or tensor.data is None or any(dim != 1 for dim in tensor.dims):
         return None
-    if len(value.float_data) == 1 and dtype is np.float32:
-        return float(value.float_data[0])
-    if len(value.raw_data) == np.dtype(dtype).itemsize:
-        return float(np.frombuffer(value.raw_data, np.dtype(dtype).newbyteorder("<"))[0])
-    return None
+    dtype = _DTYPES.get(tensor.data_type)
+    return None if dtype is None else float(np.frombuffer(tensor.data, dtype)[0])

@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from zeroproof_ros.cli import demo, export_exact
+from zeroproof_ros.cli import bundle, demo, export_exact
+from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
-VERBS = {"demo": demo, "export-exact": export_exact}
+VERBS = {"bundle": bundle, "demo": demo, "export-exact": export_exact}
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -23,5 +24,5 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         return int(VERBS[options.verb].run(options))
     except ZeroProofError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2

@@ -131,3 +131,16 @@ def in_shape_of(xp: Any, like: Array, mask: Array) -> Array:
 def per_row(xp: Any, mask: Array) -> Array:
     """(N,), where any entry of a row of `mask` is marked."""
     return mask if mask.ndim == 1 else xp.any(mask, axis=1)
+
+
+def as_dtype(xp: Any, array: Array, dtype: Any) -> Array:
+    """`array` in another dtype; a tensor keeps its device and its gradients."""
+    # numpy has the function of the array API since 2.1; torch warns of its `asarray`.
+    if xp is np:
+        return array.astype(dtype, copy=False)
+    return xp.astype(array, dtype, copy=False)
+
+
+def count(xp: Any, mask: Array) -> int:
+    """How many entries of a mask are marked."""
+    return int(xp.sum(as_dtype(xp, mask, xp.int64)))

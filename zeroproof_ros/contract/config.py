@@ -35,9 +35,9 @@ class InferenceConfig:
     provenance_representation: str = "split_masks"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tau_infer", _threshold("tau_infer", self.tau_infer))
+        object.__setattr__(self, "tau_infer", check_threshold("tau_infer", self.tau_infer))
         if self.tau_train is not None:
-            object.__setattr__(self, "tau_train", _threshold("tau_train", self.tau_train))
+            object.__setattr__(self, "tau_train", check_threshold("tau_train", self.tau_train))
             if self.tau_train < self.tau_infer:
                 raise ThresholdError(
                     f"tau_train is {self.tau_train}, below tau_infer {self.tau_infer}; "
@@ -53,7 +53,12 @@ class InferenceConfig:
         )
 
 
-def _threshold(name: str, value: object) -> float:
+def check_threshold(name: str, value: object) -> float:
+    """A threshold as a float.
+
+    Raises:
+        ThresholdError: it is not a finite number > 0; the message names it.
+    """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ThresholdError(
             f"{name} is {value!r} ({type(value).__name__}), expected a finite number > 0",

@@ -27,6 +27,7 @@ import numpy as np
 from zeroproof_ros.contract.arrays import (
     Array,
     all_sharing,
+    as_dtype,
     check_kind,
     check_masks,
     in_shape_of,
@@ -97,8 +98,7 @@ def strict_inference(
     check_kind(xp, "real floating", P=P, Q=Q)
     _check_thresholds(xp, Q, config)
 
-    # Numpy 1 has no function astype, and asarray of torch warns where Q has a gradient.
-    q_abs = xp.abs(Q.astype(np.float64) if xp is np else xp.astype(Q, xp.float64))
+    q_abs = xp.abs(as_dtype(xp, Q, xp.float64))
     small = q_abs < config.tau_infer
     # 1 stands in for a denominator that must not be divided by; the mask, not it, is the answer.
     divisor = xp.where(small, 1.0, Q)
@@ -181,9 +181,9 @@ def _result(
         return StrictResult(decoded, bottom, gap)
     if config.provenance_representation == "split_masks":
         return SplitMasksResult(decoded, bottom, gap, fault, semantic)
-    codes = xp.asarray(fault, dtype=xp.uint8) * int(BottomProvenance.FAULT)
-    codes = codes + xp.asarray(semantic, dtype=xp.uint8) * int(BottomProvenance.SEMANTIC)
-    return ProvenanceResult(decoded, bottom, gap, xp.asarray(codes, dtype=xp.uint8))
+    codes = as_dtype(xp, fault, xp.uint8) * int(BottomProvenance.FAULT)
+    codes = codes + as_dtype(xp, semantic, xp.uint8) * int(BottomProvenance.SEMANTIC)
+    return ProvenanceResult(decoded, bottom, gap, as_dtype(xp, codes, xp.uint8))
 
 
 def _masked(xp: Any, decoded: Array, bottom: Array) -> Array:

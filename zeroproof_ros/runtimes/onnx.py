@@ -24,7 +24,10 @@ DEVICES = {"cpu": CPU, "cuda": CUDA}
 MAX_MEMORY = 1 << 30
 # TF32 keeps 10 bits of a float32, so a Q near a threshold would be on the other side of it.
 _PROVIDER_OPTIONS = {CUDA: {"use_tf32": "0", "gpu_mem_limit": str(MAX_MEMORY)}}
+# Of its log levels, the one that nothing has.
+_SILENT = 4
 
+# The types that arrive as numpy arrays.
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}
 _DTYPES |= {f"tensor({name})": name for name in ("float16", "int64", "int32", "uint8")}
 
@@ -45,7 +48,7 @@ class OnnxRuntime:
         ProviderUnavailableError: a provider is not in this build of ONNX Runtime, or could not
             be started.
         ModelLoadError: ONNX Runtime can not load the file, or the graph does not take one float
-            table (N, F) with free N.
+            table (N, F) with free N, or answers anything but tensors of numbers.
     """
 
     def __init__(
@@ -72,6 +75,14 @@ class OnnxRuntime:
                 found=table.shape,
                 path=path,
             )
+        if any(output.dtype not in _DTYPES.values() for output in self.outputs):
+            raise ModelLoadError(
+                f"{path} answers {_signature(self.outputs)}, expected tensors of "
+                f"{', '.join(_DTYPES.values())}",
+                found=self.outputs,
+                expected=tuple(_DTYPES.values()),
+                path=path,
+            )
         self._input_name, self._width, self._dtype = table.name, width, np.dtype(table.dtype)
 
     def run(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
@@ -84,14 +95,7 @@ class OnnxRuntime:
             ArrayError: rows of another rank, width or kind.
             ModelRunError: ONNX Runtime raised.
         """
-        if rows.ndim != 2 or rows.shape[1] != self._width or rows.dtype.kind not in "fiu":
-            raise ArrayError(
-                f"rows have shape {rows.shape} and dtype {rows.dtype}, expected (N, {self._width}) "
-                "real numbers; give one row as rows[None, :]",
-                found=rows.shape,
-                expected=("N", self._width),
-            )
-        return self._run(rows, None)
+        return self._run(self._table(rows), None)
 
     def try_run(self, rows: NDArray[Any], seconds: float) -> list[NDArray[Any]]:
         """As `run`, for a model that is not trusted yet: it may take so long and no longer.
@@ -101,12 +105,12 @@ class OnnxRuntime:
         Raises:
             ArrayError, ModelRunError: as `run`; also when the time is over.
         """
-        options = onnxruntime.RunOptions()
+        table, options = self._table(rows), onnxruntime.RunOptions()
         answers: queue.SimpleQueue[list[NDArray[Any]] | ModelRunError] = queue.SimpleQueue()
 
         def work() -> None:
             try:
-                answers.put(self._run(rows, options))
+                answers.put(self._run(table, options))
             except ModelRunError as error:
                 answers.put(error)
 
@@ -123,12 +127,21 @@ class OnnxRuntime:
             raise answer
         return answer
 
-    def _run(self, rows: NDArray[Any], options: Any) -> list[NDArray[Any]]:
-        table = np.ascontiguousarray(rows, dtype=self._dtype)
+    def _table(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if rows.ndim != 2 or rows.shape[1] != self._width or rows.dtype.kind not in "fiu":
+            raise ArrayError(
+                f"rows have shape {rows.shape} and dtype {rows.dtype}, expected (N, {self._width}) "
+                "real numbers; give one row as rows[None, :]",
+                found=rows.shape,
+                expected=("N", self._width),
+            )
+        return np.ascontiguousarray(rows, dtype=self._dtype)
+
+    def _run(self, table: NDArray[Any], options: Any) -> list[NDArray[Any]]:
         try:
             return list(self._session.run(self._output_names, {self._input_name: table}, options))
         except Exception as error:  # ONNX Runtime's exceptions share no root of their own
-            raise ModelRunError(f"the model failed on {len(rows)} rows: {error}") from error
+            raise ModelRunError(f"the model failed on {len(table)} rows: {error}") from error
 
 
 def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> Any:
@@ -146,13 +159,12 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    _limit_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # Its warnings go to stderr past every log level; what matters is raised or reported by us.
-    options.log_severity_level = 3
+    options.log_severity_level = _SILENT
     if CPU not in providers:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
+        _prepare_process()
         session = onnxruntime.InferenceSession(
             str(path) if content is None else content,
             options,
@@ -160,6 +172,8 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
             # The first computes constants outside the memory limit; exporters have done it before.
             # The second makes an operator of doubles that ONNX Runtime 1.17 does not have.
             disabled_optimizers=["ConstantFolding", "GemmActivationFusion"],
+            # What fails is not tried again with other providers.
+            enable_fallback=False,
         )
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(
@@ -176,8 +190,12 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
 
 
 @cache
-def _limit_memory() -> None:
-    """Give this process one arena of limited size for everything ONNX Runtime computes."""
+def _prepare_process() -> None:
+    """Give this process one arena of limited size for everything ONNX Runtime computes, and quiet.
+
+    What is logged goes to stderr past every log level of ours; what matters is raised as well.
+    """
+    onnxruntime.set_default_logger_severity(_SILENT)
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )

@@ -1,0 +1,171 @@
+"""Writes the generated parts of docs/, each between `<!-- its name -->` and `<!-- end -->`."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from zeroproof_ros.cli import main
+from zeroproof_ros.cli.bundle_smoke import CHECKS, NEEDS_ARM, Q_TOLERANCE, TOLERANCE
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+EXAMPLE = "config/bundles/planar_2r"
+SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json").read_text())
+
+# Module and constant: unit, and what it limits, for what reason.
+LIMITS = {
+    ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
+    ("bundle.load", "MAX_MODEL_BYTES"): "bytes of the model, and of each file with weights",
+    ("bundle.graph", "MAX_WEIGHT_BYTES"): "bytes of all weights from other files together",
+    ("bundle.graph", "MAX_PARTS"): "nodes, attributes, tensors and other parts that a model lists",
+    ("bundle.graph", "MAX_ELEMENTS"): "elements of a tensor, whatever its bytes say",
+    ("bundle.signature", "MAX_COLUMNS"): "columns of a table: no arm has more features or joints",
+    ("bundle.load", "TRY_SECONDS"): "seconds for the first answer, to two rows, while loading",
+    ("runtimes.onnx", "MAX_MEMORY"): "bytes for what all models of a process compute",
+}
+
+TOLERANCES = f"""
+
+The answer to a row may depend on its neighbours by {TOLERANCE:g} of its value (or of 1, where that
+is larger), and as much more as |Q| is below 1, since ONNX Runtime computes short and long batches
+with different instructions; its masks only where |Q| is within {Q_TOLERANCE:g} of a threshold.
+"""
+
+
+def keys_table(root: str, schema: Mapping[str, Any]) -> str:
+    """A row for every property of a schema, and of the objects and lists in it."""
+    lines = ["| key | required | allowed | what it is, and why |", "|---|---|---|---|"]
+    for key, required, prop in properties(root, schema):
+        cells = [f"`{key}`", required, allowed(prop), prop.get("description", "")]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def properties(root: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Dotted key, whether it is required, and the schema of each property."""
+    for key, raw in schema.get("properties", {}).items():
+        prop = resolved(raw)
+        required = "yes" if key in schema.get("required", ()) else ""
+        if key in later_required(schema):
+            required = "with schema_version 2"
+        yield root + key, required, prop
+        if key != "deployment":  # which has a table of its own
+            yield from properties(f"{root}{key}.", prop)
+            yield from properties(f"{root}{key}[].", prop.get("items", {}))
+
+
+def later_required(schema: Mapping[str, Any]) -> list[str]:
+    return [key for rule in schema.get("allOf", ()) for key in rule["then"]["required"]]
+
+
+def resolved(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with what it refers to; its own words win."""
+    if "$ref" not in schema:
+        return dict(schema)
+    return SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]] | schema
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in words."""
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(f"({allowed(choice)})" for choice in schema["anyOf"])
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    names = {"array": "list", "integer": "whole number"}
+    return ", ".join([" or ".join(names.get(kind, kind) for kind in kinds), *rules(schema)])
+
+
+def rules(schema: Mapping[str, Any]) -> Iterator[str]:
+    """What has to hold for a value of a type, in words."""
+    phrases = {
+        "pattern": "`{}`",
+        "maxLength": f"{schema.get('minLength', 0)} to {{}} characters",
+        "maxItems": f"{schema.get('minItems', 0)} to {{}} entries",
+        "exclusiveMinimum": "> {}",
+        "minimum": ">= {}",
+        "then": "no two alike",
+    }
+    yield from (phrase.format(schema[key]) for key, phrase in phrases.items() if key in schema)
+    if "minLength" in schema and "maxLength" not in schema:
+        yield "not empty"
+    items = resolved(schema.get("items", {}))
+    if items and "properties" not in items:
+        yield f"each a {allowed(items)}"
+    others = schema.get("additionalProperties")
+    if others is not None:
+        yield f"of {allowed(others)} by name" if others else "no other keys"
+
+
+def limits_table() -> str:
+    lines = ["| limit | value | of what |", "|---|---|---|"]
+    for (module, name), meaning in LIMITS.items():
+        value = getattr(import_module(f"zeroproof_ros.{module}"), name)
+        lines.append(f"| `{module}.{name}` | {value:,} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def checks_table() -> str:
+    lines = ["| check | what has to hold | |", "|---|---|---|"]
+    for name, check in CHECKS.items():
+        arm = "only with a `deployment` block" if name in NEEDS_ARM else ""
+        lines.append(f"| `{name}` | {check.__doc__} | {arm} |")
+    return "\n".join(lines) + TOLERANCES
+
+
+def output(*words: str) -> str:
+    """A command of the verb and what it prints for the shipped bundle."""
+    with redirect_stdout(io.StringIO()) as printed:
+        main(["bundle", *words, str(ROOT / EXAMPLE)])
+    command = f"python3 -m zeroproof_ros bundle {' '.join(words)} {EXAMPLE}"
+    text = printed.getvalue().replace(f"{ROOT}/", ".../")
+    return f"```bash\n{command}\n```\n\n```text\n{text}```\n"
+
+
+def interop_matrix() -> str | None:
+    """What the last run of the tests has measured, None where they have not run."""
+    matrix = ROOT / "build" / "interop" / "matrix.md"
+    return matrix.read_text("utf-8") if matrix.is_file() else None
+
+
+PARTS: Mapping[str, Callable[[], str | None]] = {
+    "keys": lambda: keys_table("", SCHEMA),
+    "deployment keys": lambda: keys_table("deployment.", SCHEMA["$defs"]["deployment"]),
+    "limits": limits_table,
+    "checks": checks_table,
+    "output of validate": lambda: output("validate"),
+    "output of inspect": lambda: output("inspect"),
+    "output of smoke": lambda: output("smoke"),
+    "interop matrix": interop_matrix,
+}
+
+
+def part_of(text: str, name: str) -> str:
+    """The present text of a part, or "" where the document has none of that name."""
+    found = re.search(f"<!-- {re.escape(name)} -->\n(.*?)<!-- end -->\n", text, re.DOTALL)
+    return found[1] if found else ""
+
+
+def written(text: str) -> str:
+    """A document with its parts written anew; what can not be known now stays."""
+
+    def replace(part: re.Match[str]) -> str:
+        new = PARTS[part[1]]()
+        return part[0] if new is None else f"<!-- {part[1]} -->\n{new}<!-- end -->\n"
+
+    return re.sub(r"<!-- ([a-z ]+) -->\n.*?<!-- end -->\n", replace, text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for document in DOCUMENTS:
+        document.write_text(written(document.read_text("utf-8")), encoding="utf-8")

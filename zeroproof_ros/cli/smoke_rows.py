@@ -1,0 +1,80 @@
+"""The rows of a smoke test: random ones, and those that random ones never are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroproof_ros.bundle import Bundle, Deployment, OutputKind
+from zeroproof_ros.kinematics.limits import FloatArray
+from zeroproof_ros.pipeline import Policy
+
+# The random targets lie this share of the largest step away, so that a model could serve them.
+STEP_SHARE = 0.1
+# Where revolute arms are singular, and how near to 0 rounding brings |det J| there.
+SINGULAR_ANGLES = (0.0, np.pi, -np.pi)
+DETERMINANT_ROUNDING = 1e-9
+PER_ANGLE = 4
+NOT_FINITE = {"nan": (np.nan,), "infinite": (np.inf, -np.inf)}
+# The kinds of rows that are finite.
+USABLE = ("random", "singular", "twice")
+
+
+def smoke_rows(
+    bundle: Bundle, count: int, random: np.random.Generator
+) -> tuple[FloatArray, NDArray[np.str_]]:
+    """Rows (N, F) for a bundle, and what each is for (N,).
+
+    They are `count` random rows (within the limits of the arm, to a tool position that a small
+    step reaches; standard normal without an arm), rows in which the arm is exactly singular, one
+    row for each column and each number that is not finite, and the first row once more.
+    """
+    width = int(bundle.runtime.inputs[0].shape[1])
+    rows = random.standard_normal((count, width))
+    singular = np.empty((0, width))
+    if bundle.deployment is not None:
+        limits = bundle.deployment.arm.limits
+        q = random.uniform(limits.lower, limits.upper, (count, limits.lower.size))
+        rows = _with_targets(bundle.deployment, rows, q, random)
+        q = _singular(bundle.deployment, q[:PER_ANGLE])
+        singular = random.standard_normal((len(q), width))
+        singular = _with_targets(bundle.deployment, singular, q, random)
+    parts = {"random": rows, "singular": singular}
+    for kind, numbers in NOT_FINITE.items():
+        parts[kind] = np.concatenate([_replaced(rows[0], number) for number in numbers])
+    parts["twice"] = rows[:1]
+    kinds = np.repeat(list(parts), [len(part) for part in parts.values()])
+    return np.concatenate(list(parts.values())), kinds
+
+
+def _with_targets(
+    deployment: Deployment, rows: FloatArray, q: FloatArray, random: np.random.Generator
+) -> FloatArray:
+    """The rows with joint positions q (N, n) [rad] and, as task, where a small step leads."""
+    arm = deployment.arm
+    step = STEP_SHARE * arm.limits.max_step(Policy().step_duration)
+    to = np.clip(q + random.uniform(-step, step, q.shape), arm.limits.lower, arm.limits.upper)
+    task = arm.forward(to)
+    if deployment.output_kind is OutputKind.JOINT_DELTA:
+        task = task - arm.forward(q)
+    rows[:, deployment.joint_columns] = q
+    rows[:, deployment.task_columns] = task
+    return rows
+
+
+def _singular(deployment: Deployment, q: FloatArray) -> FloatArray:
+    """Joint positions (M, n) [rad] made of q (N, n) by one joint angle, in which det J is 0."""
+    arm = deployment.arm
+    found = [np.empty((0, q.shape[1]))]
+    for joint in range(q.shape[1]):
+        for angle in SINGULAR_ANGLES:
+            bent = q.copy()
+            bent[:, joint] = angle
+            zero = np.abs(arm.determinant(bent)) <= DETERMINANT_ROUNDING * arm.max_determinant
+            found.append(bent[zero & arm.limits.contain(bent)])
+    return np.concatenate(found)
+
+
+def _replaced(row: FloatArray, number: float) -> FloatArray:
+    """(F, F), the row with one column after the other replaced."""
+    return np.where(np.eye(row.size, dtype=bool), number, row)

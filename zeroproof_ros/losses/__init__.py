@@ -1,0 +1,1 @@
+"""Losses, under the paths of the ZeroProofML documents."""

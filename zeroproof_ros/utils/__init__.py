@@ -1,0 +1,1 @@
+"""Utilities, under the paths of the ZeroProofML documents."""
