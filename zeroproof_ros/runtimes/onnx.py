@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from zeroproof_ros.errors import ArrayError, ModelLoadError, ModelRunError, ProviderUnavailableError
-from zeroproof_ros.runtimes.runtime import TensorSpec
+from zeroproof_ros.errors import ModelLoadError, ModelRunError, ProviderUnavailableError
+from zeroproof_ros.runtimes.runtime import TensorSpec, as_table
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -88,11 +88,10 @@ class OnnxRuntime:
     def run(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Outputs in the graph's order for rows (N, F).
 
-        Any real dtype is taken and converted to the dtype of the graph; another rank or width is
-        refused, since a 1-D array could mean one row as well as one column.
+        Any real dtype is taken and converted to the dtype of the graph.
 
         Raises:
-            ArrayError: rows of another rank, width or kind.
+            ArrayError: see `as_table`.
             ModelRunError: ONNX Runtime raised.
         """
         return self._run(self._table(rows), None)
@@ -128,14 +127,7 @@ class OnnxRuntime:
         return answer
 
     def _table(self, rows: NDArray[Any]) -> NDArray[Any]:
-        if rows.ndim != 2 or rows.shape[1] != self._width or rows.dtype.kind not in "fiu":
-            raise ArrayError(
-                f"rows have shape {rows.shape} and dtype {rows.dtype}, expected (N, {self._width}) "
-                "real numbers; give one row as rows[None, :]",
-                found=rows.shape,
-                expected=("N", self._width),
-            )
-        return np.ascontiguousarray(rows, dtype=self._dtype)
+        return as_table(rows, self._width, self._dtype)
 
     def _run(self, table: NDArray[Any], options: Any) -> list[NDArray[Any]]:
         try:
