@@ -23,12 +23,14 @@ SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json
 # Module and constant: unit, and what it limits, for what reason.
 LIMITS = {
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
-    ("bundle.load", "MAX_MODEL_BYTES"): "bytes of the model, and of each file with weights",
-    ("bundle.graph", "MAX_WEIGHT_BYTES"): "bytes of all weights from other files together",
-    ("bundle.graph", "MAX_PARTS"): "nodes, attributes, tensors and other parts that a model lists",
-    ("bundle.graph", "MAX_ELEMENTS"): "elements of a tensor, whatever its bytes say",
+    ("bundle.metadata", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
+    ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
+    ("bundle.files", "MAX_BYTES"): "bytes of all files together; four million weights have half",
+    ("bundle.onnx_proto", "MAX_PARTS"): "fields of the model file; an operator has about 20",
+    ("bundle.graph", "MAX_RANK"): "dimensions of a tensor",
+    ("bundle.graph", "MAX_DIM"): "first size that a dimension may not have",
     ("bundle.signature", "MAX_COLUMNS"): "columns of a table: no arm has more features or joints",
-    ("bundle.load", "TRY_SECONDS"): "seconds for the first answer, to two rows, while loading",
+    ("bundle.load", "TRY_SECONDS"): "seconds of the processor for two rows, tried while loading",
     ("runtimes.onnx", "MAX_MEMORY"): "bytes for what all models of a process compute",
 }
 

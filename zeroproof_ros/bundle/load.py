@@ -143,10 +143,14 @@ def load_bundle(
     kind, config = GraphKind(tuple(metadata["output_names"])), inference_config(metadata)
     decodes = kind is not GraphKind.PROJECTIVE
     in_graph = check_thresholds(graph, config, model) if decodes else None
-    runtime = OnnxRuntime(model, providers, content=graph.content)
-    check_signature(metadata, runtime, path)
-    outputs = runtime.try_run(np.zeros((2, int(runtime.inputs[0].shape[1]))), TRY_SECONDS)
+    # Tried on the CPU, since the first run of another device may take seconds for itself.
+    trial = OnnxRuntime(model, content=graph.content)
+    check_signature(metadata, trial, path)
+    rows = np.zeros((2, int(trial.inputs[0].shape[1])))
+    outputs = trial.try_run(rows, TRY_SECONDS)
     check_answer(metadata, outputs, path)
+    on_cpu = tuple(providers) == (CPU,)
+    runtime = trial if on_cpu else OnnxRuntime(model, providers, content=graph.content)
     bundle = Bundle(
         path=path,
         metadata=metadata,
@@ -159,6 +163,8 @@ def load_bundle(
         runtime=runtime,
     )
     _check_contract(bundle, outputs)
+    if not on_cpu:
+        bundle.run(rows)
     return bundle
 
 
