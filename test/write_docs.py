@@ -20,13 +20,15 @@ DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLE = "config/bundles/planar_2r"
 SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json").read_text())
 
-# Module and constant: unit, and what it limits, for what reason.
+# Module and constant: what is counted.
 LIMITS = {
+    ("bundle.files", "MAX_BYTES"): "bytes of all files of a bundle together",
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
-    ("bundle.load", "MAX_MODEL_BYTES"): "bytes of the model, and of each file with weights",
-    ("bundle.graph", "MAX_WEIGHT_BYTES"): "bytes of all weights from other files together",
-    ("bundle.graph", "MAX_PARTS"): "nodes, attributes, tensors and other parts that a model lists",
-    ("bundle.graph", "MAX_ELEMENTS"): "elements of a tensor, whatever its bytes say",
+    ("bundle.metadata", "MAX_DEPTH"): "values inside each other in metadata.json; real ones have 4",
+    ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment block in a file of its own",
+    ("bundle.onnx_proto", "MAX_PARTS"): "fields of a model: names, operators and all else it lists",
+    ("bundle.graph", "MAX_RANK"): "dimensions of a constant tensor",
+    ("bundle.graph", "MAX_DIM"): "the dimension of a constant tensor that is too large",
     ("bundle.signature", "MAX_COLUMNS"): "columns of a table: no arm has more features or joints",
     ("bundle.load", "TRY_SECONDS"): "seconds for the first answer, to two rows, while loading",
     ("runtimes.onnx", "MAX_MEMORY"): "bytes for what all models of a process compute",
