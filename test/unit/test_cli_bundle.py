@@ -279,7 +279,7 @@ def test_a_refusal_with_names_of_others_reaches_a_terminal_as_text(
     assert err.count("\n") == 1
 
 
-def test_blocks_of_some_depth_are_told(capsys: Capture, edit: Edit, block: dict[str, Any]) -> None:
+def test_deep_blocks_are_told(capsys: Capture, edit: Edit, block: dict[str, Any]) -> None:
     deep: Any = 0
     for _ in range(25):
         deep = {"a": [deep]}

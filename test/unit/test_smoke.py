@@ -217,8 +217,8 @@ def test_a_graph_that_answers_two_rows_whatever_was_asked_fails_as_a_whole(
 ) -> None:
     nodes = "two = Slice(input_0, row_0, row_2, rows_axis)" + HONEST.replace("input_0", "two")
     report = report_of(graph_bundle(nodes, constants=CONSTANTS))
-    told = "125 rows give [(2, 2), (2,), (2,)]"
-    assert report["failures"] == {"run": {"row": None, "what": told}}
+    assert list(report["failures"]) == ["run"]
+    assert_match("the model answered 125 rows with", report["failures"]["run"]["what"])
 
 
 def test_an_answer_of_another_shape_the_second_time_is_found(trial: Trial) -> None:
