@@ -169,9 +169,10 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
             providers=list(providers),
             # It computes constants outside the memory limit; exporters have done it before.
             disabled_optimizers=["ConstantFolding"],
-            # What fails is not tried again with other providers.
+            # What fails is not tried again with other providers; old versions take it only below.
             enable_fallback=False,
         )
+        session.disable_fallback()
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(
             f"{path} does not load in ONNX Runtime {onnxruntime.__version__}: {error}", path=path
