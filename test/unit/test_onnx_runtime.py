@@ -212,17 +212,14 @@ def test_a_model_that_takes_too_long_is_told_to_stop(save: Callable[..., Path]) 
     path = save(
         f"c0 = ConstantOfShape <value = float[1] {{1.0}}> (size)  {products}"
         "  sum = ReduceSum <keepdims=0> (c900)  copy = Add(input_0, sum)",
-        constants="int64[2] size = {1000, 1000}",
+        constants="int64[2] size = {400, 400}",
         outputs="float[batch, 4] copy",
     )
     runtime = OnnxRuntime(path)
-    with pytest.raises(ModelRunError, match=r"did not answer 2 rows within 0.05 s") as caught:
-        runtime.try_run(np.ones((2, 4)), 0.05)
-    assert caught.value.expected == 0.05
-    for thread in threading.enumerate():
-        if thread.name == "try_run":
-            thread.join(60.0)
-            assert not thread.is_alive()
+    with pytest.raises(ModelRunError, match=r"did not answer 2 rows within 0.5 s") as caught:
+        runtime.try_run(np.ones((2, 4)), 0.5)
+    assert caught.value.expected == 0.5
+    assert "try_run" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize("elements", [MAX_MEMORY // 4 + 1, 1 << 40, 1 << 61])
@@ -254,7 +251,7 @@ def test_an_answer_that_is_no_tensor_of_numbers_is_refused(
 
 
 @pytest.mark.skipif(
-    "enable_fallback" not in inspect.getsource(onnxruntime.InferenceSession.__init__),
+    '"enable_fallback"' not in inspect.getsource(onnxruntime.InferenceSession.__init__),
     reason="this ONNX Runtime tries again whatever it is told",
 )
 def test_what_fails_is_not_tried_again_nor_printed(

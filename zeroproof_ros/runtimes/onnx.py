@@ -98,7 +98,8 @@ class OnnxRuntime:
     def try_run(self, rows: NDArray[Any], seconds: float) -> list[NDArray[Any]]:
         """As `run`, for a model that is not trusted yet: it may take so long and no longer.
 
-        What is running then is told to stop, and does so after the operator it is in.
+        What is running then is told to stop, which it does after the operator it is in. That is
+        waited for as long again, since a thread that ends while Python exits takes it down.
 
         Raises:
             ArrayError, ModelRunError: as `run`; also when the time is over.
@@ -112,12 +113,14 @@ class OnnxRuntime:
             except ModelRunError as error:
                 answers.put(error)
 
-        # Not joined: an operator that takes minutes can not be interrupted.
-        threading.Thread(target=work, name="try_run", daemon=True).start()
+        # A daemon, since an operator that takes minutes can not be interrupted.
+        thread = threading.Thread(target=work, name="try_run", daemon=True)
+        thread.start()
         try:
             answer = answers.get(timeout=seconds)
         except queue.Empty:
             options.terminate = True
+            thread.join(seconds)
             raise ModelRunError(
                 f"the model did not answer {len(rows)} rows within {seconds} s", expected=seconds
             ) from None
