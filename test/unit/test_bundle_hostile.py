@@ -57,7 +57,6 @@ for folder in sorted(Path(sys.argv[2]).iterdir()):
     }), flush=True)
 """
 
-Folder = Path
 Spoil = Callable[[Path], None]
 CASES: dict[str, tuple[Spoil, str, str]] = {}
 
@@ -827,6 +826,9 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         (lambda text: text + "base_frame: other\n", "key 'base_frame' is given twice"),
         (lambda text: text.replace("robot:", "robot:\n  type: x", 1), "key 'type' is given twice"),
         (lambda text: text + "model: {a: {b: 1, 'b': 2}}\n", "key 'b' is given twice"),
+        (lambda text: text + "model: {<<: {a: 1}, a: 2}\n", "key '<<' is given twice or is no"),
+        (lambda text: text + "model: {a: !!bool x}\n", "is not a readable YAML file"),
+        (lambda text: text + "model: {a: !!timestamp x}\n", "is not a readable YAML file"),
         (lambda text: text + "model: {[1]: 2}\n", "is given twice or is no text"),
         (lambda text: text + "model: {a: " + "[" * 90 + "]" * 90 + "}\n", "lie inside each other"),
         (lambda text: text + "#" * 20_000, "has more than 16384 bytes"),
