@@ -225,7 +225,8 @@ def test_thresholds_in_another_file_are_read(
     edit: Callable[..., Path], graph: Build, save_weights_outside: Callable[[bytes, Path], None]
 ) -> None:
     changes = {"output_names": ["decoded", "bottom_mask", "gap_mask"], "deployment": ...}
-    folder = edit(**changes, model_bytes=..., model_sha256=...)
+    untold = ("model_bytes", "model_sha256", "inputs", "outputs", "batch_axis_semantics")
+    folder = edit(**changes, **dict.fromkeys(untold, ...))
     content = graph(f"{START} {BOTTOM} {GAP}", outputs=STRICT, constants=CONSTANTS)
     save_weights_outside(content, folder / "model.onnx")
     assert load_bundle(folder).thresholds_in_graph is True

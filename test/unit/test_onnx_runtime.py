@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from zeroproof_ros.errors import (
     ProviderUnavailableError,
 )
 from zeroproof_ros.runtimes import TensorSpec
-from zeroproof_ros.runtimes.onnx import CPU, CUDA, OnnxRuntime
+from zeroproof_ros.runtimes.onnx import CPU, CUDA, MAX_MEMORY, OnnxRuntime
 
 IDENTITY = "copy = Identity(input_0)"
 
@@ -188,3 +190,86 @@ def test_a_model_that_raises_is_reported_and_runs_again(save: Callable[..., Path
     with pytest.raises(ModelRunError, match="the model failed on 1 rows: .*out of"):
         runtime.run(np.full((1, 4), 99.0))
     np.testing.assert_array_equal(runtime.run(np.ones((1, 4)))[0], np.full((1, 4), 2.0))
+
+
+# Models that are not trusted yet
+
+SUM_OF_ONES = """
+    big = ConstantOfShape <value = float[1] {1.0}> (size)  sum = ReduceSum <keepdims=0> (big)
+    copy = Add(input_0, sum)
+"""
+
+
+def test_a_model_that_is_tried_answers_as_it_runs(model_file: Path) -> None:
+    runtime, rows = OnnxRuntime(model_file), np.ones((3, 4))
+    for found, expected in zip(runtime.try_run(rows, 10.0), runtime.run(rows), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_trial_refuses_what_a_run_refuses(save: Callable[..., Path], model_file: Path) -> None:
+    with pytest.raises(ArrayError, match=r"expected \(N, 4\) real numbers"):
+        OnnxRuntime(model_file).try_run(np.ones((3, 5)), 10.0)
+    path = save(
+        "index = Cast <to=7> (input_0)  copy = Gather(table, index)",
+        constants="float[2] table = {1.0, 2.0}",
+        outputs="float[batch, 4] copy",
+    )
+    with pytest.raises(ModelRunError, match="the model failed on 1 rows: .*out of"):
+        OnnxRuntime(path).try_run(np.full((1, 4), 99.0), 10.0)
+
+
+def test_a_model_that_takes_too_long_is_told_to_stop(save: Callable[..., Path]) -> None:
+    products = "  ".join(f"c{i + 1} = MatMul(c{i}, c{i})" for i in range(900))
+    path = save(
+        f"c0 = ConstantOfShape <value = float[1] {{1.0}}> (size)  {products}"
+        "  sum = ReduceSum <keepdims=0> (c900)  copy = Add(input_0, sum)",
+        constants="int64[2] size = {400, 400}",
+        outputs="float[batch, 4] copy",
+    )
+    runtime = OnnxRuntime(path)
+    with pytest.raises(ModelRunError, match=r"did not answer 2 rows within 0.1 s") as caught:
+        runtime.try_run(np.ones((2, 4)), 0.1)
+    assert caught.value.expected == 0.1
+    assert "try_run" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("elements", [MAX_MEMORY // 4 + 1, 1 << 40, 1 << 61])
+def test_a_model_that_needs_too_much_memory_fails_and_the_next_one_runs(
+    save: Callable[..., Path], model_file: Path, elements: int
+) -> None:
+    path = save(
+        SUM_OF_ONES, constants=f"int64[1] size = {{{elements}}}", outputs="float[batch, 4] copy"
+    )
+    with pytest.raises(ModelRunError, match="the model failed on 1 rows"):
+        OnnxRuntime(path).run(np.ones((1, 4)))
+    assert OnnxRuntime(model_file).run(np.ones((1, 4)))[1].shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs"),
+    [
+        ("answer = SequenceConstruct(input_0)", "seq(float[batch, 4]) answer"),
+        ("answer = Cast <to=8> (input_0)", "string[batch, 4] answer"),
+        ("answer = Cast <to=16> (input_0)", "bfloat16[batch, 4] answer"),
+    ],
+)
+def test_an_answer_that_is_no_tensor_of_numbers_is_refused(
+    save: Callable[..., Path], nodes: str, outputs: str
+) -> None:
+    path = save(nodes, outputs=outputs)
+    with pytest.raises(ModelLoadError, match="expected tensors of float32, float64|does not load"):
+        OnnxRuntime(path)
+
+
+@pytest.mark.skipif(
+    '"enable_fallback"' not in inspect.getsource(onnxruntime.InferenceSession.__init__),
+    reason="this ONNX Runtime tries again whatever it is told",
+)
+def test_what_fails_is_not_tried_again_nor_printed(
+    model_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # A name that is no text makes the Python layer of ONNX Runtime raise.
+    content = model_file.read_bytes().replace(b"Squeeze", b"Squee\xff\xfe")
+    with pytest.raises(ModelLoadError, match="does not load"):
+        OnnxRuntime(model_file, content=content)
+    assert capfd.readouterr() == ("", "")

@@ -136,7 +136,7 @@ def read_deployment(path: Path) -> Deployment:
         )
     try:
         block = _StrictLoader(content.decode("utf-8")).get_single_data()
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except Exception as error:  # a tag with a wrong value is a KeyError, or any other
         raise DeploymentError(f"{path} is not a readable YAML file: {error}", path=path) from error
     return Deployment.from_block(block, path)
 
@@ -150,9 +150,9 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+            if not isinstance(key, yaml.ScalarNode) or key.value in {*seen, "<<"}:
                 problem = f"key {key.value!r} is given twice or is no text"
                 raise yaml.MarkedYAMLError(problem=problem[:200], problem_mark=key.start_mark)
             seen.add(key.value)

@@ -40,7 +40,7 @@ from zeroproof_ros.runtimes import Runtime
 from zeroproof_ros.runtimes.onnx import CPU, OnnxRuntime
 
 # Two rows take microseconds; two, since one does not tell rows from columns.
-TRY_SECONDS = 0.5
+TRY_SECONDS = 0.4
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,7 +100,8 @@ class OnnxRuntime:
     def try_run(self, rows: NDArray[Any], seconds: float) -> list[NDArray[Any]]:
         """As `run`, for a model that is not trusted yet: it may take so long and no longer.
 
-        What is running then is told to stop, and does so after the operator it is in.
+        What is running then is told to stop, which it does after the operator it is in. That is
+        waited for as long again, since a thread that ends while Python exits takes it down.
 
         Args:
             rows: as `run`.
@@ -120,6 +121,7 @@ class OnnxRuntime:
             except ModelRunError as error:
                 answers.append(error)
 
+        # A daemon, since an operator that takes minutes can not be interrupted.
         thread = threading.Thread(target=work, name="try_run", daemon=True)
         thread.start()
         clock = clocks.get()
@@ -127,8 +129,8 @@ class OnnxRuntime:
         while thread.is_alive() and _time_of(clock) < seconds:
             thread.join(seconds)
         if not answers:
-            # It is left behind: an operator that takes minutes can not be interrupted.
             options.terminate = True
+            thread.join(seconds)
             raise ModelRunError(
                 f"the model did not answer {len(rows)} rows within {seconds} s", expected=seconds
             )
@@ -172,9 +174,10 @@ def _session(path: Path, providers: tuple[str, ...], content: bytes | None) -> A
             # The first computes constants outside the memory limit; exporters have done it before.
             # The second makes an operator of doubles that ONNX Runtime 1.17 does not have.
             disabled_optimizers=["ConstantFolding", "GemmActivationFusion"],
-            # What fails is not tried again with other providers.
+            # What fails is not tried again with other providers; old versions take it only below.
             enable_fallback=False,
         )
+        session.disable_fallback()
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelLoadError(
             f"{path} does not load in ONNX Runtime {onnxruntime.__version__}: {error}", path=path
