@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.bundle.graph import OnnxGraph
 from zeroproof_ros.bundle.onnx_proto import Reader, varint, write
-from zeroproof_ros.errors import DigestMismatchError
+from zeroproof_ros.errors import DigestMismatchError, ModelLoadError
 
 onnx = pytest.importorskip("onnx", reason="onnx, which builds the models of this test")
 from onnx import AttributeProto, TensorProto, helper
@@ -103,6 +103,18 @@ def test_a_varint_is_a_number_of_64_bits_or_none(content: bytes) -> None:
     assert 0 <= number < 1 << 64
     assert 0 < at <= min(len(content), 10)
     assert content[at - 1] < 0x80
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [TensorProto(name="abc"), TensorProto(data_type=300), TensorProto(float_data=[1.0, 2.0])],
+)
+def test_a_field_that_is_cut_off_is_refused(tensor: TensorProto) -> None:
+    content = tensor.SerializeToString()
+    Reader(HERE).read("Tensor", content)
+    for end in range(1, len(content)):
+        with pytest.raises(ModelLoadError, match="cut off|a number that does not end"):
+            Reader(HERE).read("Tensor", content[:end])
 
 
 def test_numbers_may_be_packed_in_parts() -> None:

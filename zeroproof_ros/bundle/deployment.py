@@ -150,9 +150,9 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+        seen = {"<<"}  # merging gives keys twice as well
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in {*seen, "<<"}:
+            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
                 problem = f"key {key.value!r} is given twice or is no text"
                 raise yaml.MarkedYAMLError(problem=problem[:200], problem_mark=key.start_mark)
             seen.add(key.value)
