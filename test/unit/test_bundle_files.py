@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zeroproof_ros.bundle.files import MAX_BYTES, BundleFolder, sha256
+from zeroproof_ros.bundle.files import MAX_BYTES, BundleFolder, digest_of, sha256
 from zeroproof_ros.errors import BundlePathError
 
 
@@ -109,12 +109,12 @@ def test_what_is_no_folder_is_refused(folder: Path, kind: str) -> None:
 
 def test_the_digest_is_of_what_was_read(folder: Path) -> None:
     with BundleFolder(folder) as files:
-        nothing = files.digest()
+        nothing = digest_of(files.files())
         files.read("b.onnx")
-        one = files.digest()
+        one = digest_of(files.files())
         (folder / "b.onnx").write_bytes(b"written later")
-        assert files.digest() == one
+        assert digest_of(files.files()) == one
         files.read("a.json")
         lines = f"{sha256(b'first')}  a.json\n{sha256(b'second')}  b.onnx\n"
-        assert files.digest() == sha256(lines.encode())
+        assert digest_of(files.files()) == sha256(lines.encode())
     assert len({nothing, one}) == 2
