@@ -22,13 +22,13 @@ SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json
 
 # Module and constant: what is counted.
 LIMITS = {
-    ("bundle.files", "MAX_BYTES"): "bytes of all files of a bundle together",
+    ("bundle.files", "MAX_BYTES"): "bytes of all files together; four million weights have half",
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
-    ("bundle.metadata", "MAX_DEPTH"): "values inside each other in metadata.json; real ones have 4",
-    ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment block in a file of its own",
-    ("bundle.onnx_proto", "MAX_PARTS"): "fields of a model: names, operators and all else it lists",
+    ("bundle.metadata", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
+    ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
+    ("bundle.onnx_proto", "MAX_PARTS"): "fields of the model file; an operator has about 20",
     ("bundle.graph", "MAX_RANK"): "dimensions of a constant tensor",
-    ("bundle.graph", "MAX_DIM"): "the dimension of a constant tensor that is too large",
+    ("bundle.graph", "MAX_DIM"): "first size that a dimension of one may not have",
     ("bundle.signature", "MAX_COLUMNS"): "columns of a table: no arm has more features or joints",
     ("bundle.load", "TRY_SECONDS"): "seconds of the processor for two rows, tried while loading",
     ("runtimes.onnx", "MAX_MEMORY"): "bytes for what all models of a process compute",

@@ -96,5 +96,7 @@ def test_decoded_values_that_are_not_real_floating_are_refused(dtype: Any) -> No
 def test_masks_that_do_not_fit_the_values_are_refused(
     bottom: tuple[int, ...], gap: tuple[int, ...]
 ) -> None:
-    with pytest.raises(ArrayError, match=r"decoded has shape .* and (bottom|gap) has shape .*, expected"):
+    with pytest.raises(
+        ArrayError, match=r"decoded has shape .* and (bottom|gap) has shape .*, expected"
+    ):
         adopt_masks(np.ones((2, 2)), np.zeros(bottom, dtype=bool), np.zeros(gap, dtype=bool))

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, compose, helper, numpy_helper, parser
+from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 from zeroproof_ros.bundle import GraphKind
 from zeroproof_ros.contract import InferenceConfig
@@ -52,20 +52,35 @@ def append_strict_decode(model: ModelProto, config: InferenceConfig) -> ModelPro
             (batch,), (batch, 1) or (batch, K), both float32 or both float64.
         config: the thresholds, in the unit of Q.
     """
-    # The names of the decode must not meet those that a model gave to its own layers.
-    named = compose.add_prefix(model, "model/", rename_inputs=False, rename_outputs=False)
-    pairs = [(name, name) for name in GraphKind.PROJECTIVE.value]
-    merged = compose.merge_models(
-        named,
-        _decode(model, config),
-        io_map=pairs,
-        name=model.graph.name,
-        producer_name=model.producer_name,
-        producer_version=model.producer_version,
-    )
-    # Both have the same operators, told once.
-    del merged.opset_import[1:]
+    decode = _decode(model, config).graph
+    merged = ModelProto()
+    merged.CopyFrom(model)
+    graph = merged.graph
+    _prefix_names(graph, "model/")
+    graph.node.extend(decode.node)
+    graph.initializer.extend(decode.initializer)
+    del graph.output[:]
+    graph.output.extend(decode.output)
     return merged
+
+
+def _prefix_names(graph: Any, prefix: str) -> None:
+    """Give what a graph makes inside other names, which do not meet those of the decode.
+
+    onnx.compose does this too, but in onnx 1.16 it loses the outputs.
+    """
+    kept = {value.name for value in (*graph.input, *graph.output)}
+
+    def name(old: str) -> str:
+        return old if old in kept or not old else prefix + old
+
+    for node in graph.node:
+        node.name = name(node.name)
+        node.input[:] = [name(old) for old in node.input]
+        node.output[:] = [name(old) for old in node.output]
+    for tensor in graph.initializer:
+        tensor.name = name(tensor.name)
+    del graph.value_info[:]
 
 
 def _decode(model: ModelProto, config: InferenceConfig) -> ModelProto:
