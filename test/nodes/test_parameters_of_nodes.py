@@ -170,7 +170,7 @@ WRONG_STARTS = {
     "no such robot": (
         "arm_simulator_node",
         {"deployment_file": "/nonexistent.yaml"},
-        "/nonexistent.yaml is not a readable YAML file",
+        "/nonexistent.yaml is not a readable file",
     ),
 }
 
