@@ -2,7 +2,8 @@
 
 A model answers rows by arithmetic of the default ONNX operators. What is refused, and why:
 
-- operators of other domains: they need a library beside ONNX Runtime, or do more than arithmetic
+- operators of other domains: they need a library beside ONNX Runtime, or do more than arithmetic;
+  which of the default ones are taken is in `operators`
 - graphs inside operators (If, Loop, Scan) and functions of the model: a few bytes of them expand
   to any amount of work
 - sparse tensors and training graphs: nothing exports them for inference, and they hide tensors
@@ -35,7 +36,7 @@ MAX_RANK = 8
 MAX_DIM = 1 << 31
 
 _EXTERNAL = 1  # TensorProto.DataLocation
-_FLOAT_ATTRIBUTE, _TENSOR_ATTRIBUTE = 1, 4  # AttributeProto.AttributeType
+_FLOAT_ATTRIBUTE, _INTEGER_ATTRIBUTE, _TENSOR_ATTRIBUTE = 1, 2, 4  # AttributeProto.AttributeType
 _FLOAT = 1  # TensorProto.DataType
 # TensorProto.DataType: bytes of one element, for the types that arithmetic has.
 _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
@@ -43,13 +44,15 @@ _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12:
 _VARINTS = ("int32_data", "int64_data", "uint64_data")
 _HOLDERS = (*_VARINTS, "raw_data", "float_data", "double_data")
 _LAST = bytes(range(0x80))
+# More integers than a divisor or a threshold has.
+_FEW = 64
 
 
 @dataclass(frozen=True)
 class Tensor:
     """A constant: `data_type` in the numbers of ONNX, its dims, and its elements as in memory.
 
-    `data` is None where the file spells out integers.
+    `data` is None where the file spells out many integers.
     """
 
     data_type: int
@@ -57,13 +60,22 @@ class Tensor:
     data: bytes | None
 
 
+_CONSTANTS = ("Constant", "ConstantOfShape")
+_ZERO = Tensor(_FLOAT, (1,), bytes(4))
+
+
 @dataclass(frozen=True)
 class Node:
-    """An operator: names of its type, inputs and outputs; `constant` is the value of a Constant."""
+    """An operator: names of its type, inputs and outputs.
+
+    `integers` are its attributes of that kind; `constant` is the value of a Constant or of the
+    elements of a ConstantOfShape, None where it is no float and no tensor.
+    """
 
     op_type: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    integers: Mapping[str, int]
     constant: Tensor | None
 
 
@@ -111,13 +123,21 @@ class OnnxGraph:
         op_type = message.get("op_type", "")
         self._check_domain(message.get("domain", ""), f"operator {op_type[:200]}")
         attributes = message.get("attribute", ())
-        constants = [self._attribute(attribute, op_type) for attribute in attributes]
+        self._refuse_twice([attribute.get("name", "") for attribute in attributes])
+        values = [self._attribute(attribute, op_type) for attribute in attributes]
+        if op_type == "ConstantOfShape" and not values:
+            values = [_ZERO]
         return Node(
             op_type=op_type,
             inputs=tuple(message.get("input", ())),
             outputs=tuple(message.get("output", ())),
+            integers={
+                attribute.get("name", ""): attribute.get("i", 0)
+                for attribute in attributes
+                if attribute.get("type", 0) == _INTEGER_ATTRIBUTE
+            },
             # What two attributes of a Constant would mean is not told anywhere.
-            constant=constants[0] if op_type == "Constant" and len(constants) == 1 else None,
+            constant=values[0] if op_type in _CONSTANTS and len(values) == 1 else None,
         )
 
     def _attribute(self, message: Message, op_type: str) -> Tensor | None:
@@ -164,29 +184,42 @@ class OnnxGraph:
         if given and given[0] in _VARINTS:
             # Each ends with the one byte that has no high bit.
             self._expect_size(where, dims, elements, len(data) - len(data.translate(None, _LAST)))
-            return Tensor(data_type, dims, None)
+            few = elements <= _FEW
+            return Tensor(data_type, dims, self._in_memory(data, data_type) if few else None)
         self._expect_size(where, dims, size, len(data))
         return Tensor(data_type, dims, data)
 
     def _dims(self, message: Message, where: str) -> tuple[int, ...]:
-        encoded, at = bytes(message.get("dims", b"")), 0
-        dims: list[int] = []
-        try:
-            while at < len(encoded) and len(dims) <= MAX_RANK:
-                dim, at = varint(encoded, at)
-                dims.append(dim)
-        except ValueError as error:
-            raise ModelLoadError(f"{where} has dimensions with {error}", path=self._path) from error
+        # One more than there may be is enough to see that there are too many.
+        dims = self._numbers(bytes(message.get("dims", b""))[: 10 * (MAX_RANK + 1)])
         # A negative number is one beyond 2^63.
         if len(dims) > MAX_RANK or not all(dim < MAX_DIM for dim in dims):
             raise GraphRefusedError(
-                f"{where} has the dimensions {dims}, expected up to {MAX_RANK} from 0 to "
+                f"{where} has the dimensions {dims[: MAX_RANK + 1]}, expected up to {MAX_RANK} from 0 to "
                 f"{MAX_DIM - 1}",
                 found=tuple(dims),
                 expected=MAX_DIM,
                 path=self._path,
             )
         return tuple(dims)
+
+    def _in_memory(self, encoded: bytes, data_type: int) -> bytes:
+        """Integers that are spelled out, as they are in memory."""
+        size = _ITEM_BYTES[data_type]
+        numbers = self._numbers(encoded)
+        return b"".join((n % (1 << 8 * size)).to_bytes(size, "little") for n in numbers)
+
+    def _numbers(self, encoded: bytes) -> list[int]:
+        numbers, at = [], 0
+        try:
+            while at < len(encoded):
+                number, at = varint(encoded, at)
+                numbers.append(number)
+        except ValueError as error:
+            raise ModelLoadError(
+                f"{self._path} has a tensor with {error}", path=self._path
+            ) from error
+        return numbers
 
     def _expect_size(self, where: str, dims: tuple[int, ...], told: int, found: int) -> None:
         if told != found:

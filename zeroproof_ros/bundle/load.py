@@ -20,6 +20,7 @@ from zeroproof_ros.bundle.metadata import (
     inference_config,
     parse_metadata,
 )
+from zeroproof_ros.bundle.operators import check_operators
 from zeroproof_ros.bundle.signature import check_answer, check_signature
 from zeroproof_ros.bundle.thresholds import check_thresholds
 from zeroproof_ros.contract import (
@@ -131,6 +132,7 @@ def load_bundle(
         content = files.read(model.name)
         _check_declared(model, content, metadata)
         graph = OnnxGraph(content, model, files.read)
+        check_operators(graph, model)
         listed = files.files()
     digest = digest_of(listed)
     _check_pinned(path, digest, expected_digest)
