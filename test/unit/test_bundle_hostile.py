@@ -429,6 +429,13 @@ def a_division_of_whole_numbers(folder: Path, nodes: list[Any]) -> None:
     add(folder, *nodes, FLOAT_CAST, initializers=known)
 
 
+@case("GraphRefusedError", "Mod of whole numbers by something that is no constant above 0")
+def a_remainder_of_a_kind_that_is_no_integer(folder: Path) -> None:
+    node = helper.make_node("Mod", ["whole", "zeros"], ["c"], fmod=1)
+    node.attribute[0].type = onnx.AttributeProto.FLOAT
+    add(folder, *WHOLE, node)
+
+
 @case("GraphRefusedError", "fmod is made 2 times")
 def a_remainder_of_two_kinds(folder: Path) -> None:
     node = helper.make_node("Mod", ["whole", "zeros"], ["c"], fmod=0)

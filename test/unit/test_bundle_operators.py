@@ -65,7 +65,9 @@ def test_divisions_that_can_not_end_the_process_are_taken(
         "d = Div(two, zero)",
         "s = Size(input_0)  t = Shape(input_0)  d = Div(t, s)",
         "s = Shape(input_0)  e = ConstantOfShape <value = int64[1] {0}> (s)  d = Div(e, e)",
-        f"{WHOLE}  l = OneHot(whole, two, pair)  d = Div(l, l)",
+        "l = OneHot(input_0, two, pair)  d = Div(l, l)",
+        "a = Equal(input_0, input_0)  w = Where(a, two, zero)  d = Div(w, w)",
+        "t = Constant <value_int = 0> ()  d = Div(t, t)",
         f"{WHOLE}  a, b = Split <axis = 1, num_outputs = 2> (whole)  d = Div(a, b)",
     ],
 )

@@ -195,8 +195,8 @@ class OnnxGraph:
         # A negative number is one beyond 2^63.
         if len(dims) > MAX_RANK or not all(dim < MAX_DIM for dim in dims):
             raise GraphRefusedError(
-                f"{where} has the dimensions {dims[: MAX_RANK + 1]}, expected up to {MAX_RANK} from "
-                f"0 to {MAX_DIM - 1}",
+                f"{where} has the dimensions {dims[: MAX_RANK + 1]}, expected up to {MAX_RANK} "
+                f"from 0 to {MAX_DIM - 1}",
                 found=tuple(dims),
                 expected=MAX_DIM,
                 path=self._path,
