@@ -183,12 +183,13 @@ def test_a_model_that_serves_nothing_fails(
         ),
         (
             HONEST.replace("numerator =", "own =")
-            + "noise = RandomUniformLike(own)  numerator = Add(own, noise)",
+            + "half = Constant <value_float = 0.5> ()  training = Equal(one, one)"
+            "  numerator, kept = Dropout(own, half, training)",
             "repeat",
             "random row .* gets another answer the second time",
         ),
     ],
-    ids=["swallows NaN", "mean of all rows", "masks of all rows", "random"],
+    ids=["swallows NaN", "mean of all rows", "masks of all rows", "left in training"],
 )
 def test_a_graph_that_breaks_the_contract_is_found(
     graph_bundle: Callable[..., Bundle], nodes: str, check: str, message: str
