@@ -11,6 +11,8 @@ from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory("zeroproof_ros"))
 CONFIG = SHARE / "config"
+# colcon build --symlink-install installs links, which no bundle may have: this is where they point.
+BUNDLE = (CONFIG / "bundles" / "planar_2r" / "metadata.json").resolve().parent
 
 ARGUMENTS = [
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
@@ -27,7 +29,7 @@ def generate_launch_description() -> LaunchDescription:
             "log_level": LaunchConfiguration("log_level"),
             "params_file": str(CONFIG / "demo.yaml"),
             "monitor_params_file": str(CONFIG / "demo.yaml"),
-            "bundle_dir": str(CONFIG / "bundles" / "planar_2r"),
+            "bundle_dir": str(BUNDLE),
         }.items(),
     )
     simulator = Node(

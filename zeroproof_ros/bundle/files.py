@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,10 @@ from zeroproof_ros.errors import BundlePathError
 
 # Of all files together. A model of four million weights has half of it.
 MAX_BYTES = 1 << 25
+_LINK = (
+    "it is a symbolic link, as colcon build --symlink-install makes them; name the folder with the "
+    "file itself"
+)
 # A file name that means the same on every system and cannot leave its folder.
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -97,8 +102,9 @@ class BundleFolder:
                     )
                 content = file.read(limit + 1)
         except OSError as error:
+            why = _LINK if error.errno == errno.ELOOP else error.strerror
             raise BundlePathError(
-                f"{name!r} is not a regular file inside {self.path}: {error.strerror}",
+                f"{name!r} is not a regular file inside {self.path}: {why}",
                 found=name,
                 path=path,
             ) from error
