@@ -29,7 +29,7 @@ def draw_calibration(curves: Mapping[str, Curve], calibration: Calibration, path
     from matplotlib.figure import Figure
 
     bound = calibration.objective.det_bound
-    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(7, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     for name, (label, colour, dash) in LINES.items():
         # the share of no rows is no line
@@ -60,5 +60,5 @@ def draw_calibration(curves: Mapping[str, Curve], calibration: Calibration, path
         f"bottom {calibration.bottom_rate:.4f}",
     )
     axes.grid(visible=True, color="0.92")
-    axes.legend(loc="center left", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(path, metadata={"Software": None})
