@@ -82,6 +82,18 @@ def test_the_order_of_the_rows_means_nothing(data: Rows, order: list[int]) -> No
     assert calibrate(q_abs, determinant, residual, ANY_COVERAGE) == calibrate(*data, ANY_COVERAGE)
 
 
+def test_the_order_of_rows_with_the_same_denominator_means_nothing() -> None:
+    def chosen(wrong: Any) -> Calibration:
+        q_abs, determinant, residual = ladder()
+        q_abs[100:500] = 0.2
+        residual[100:500][wrong] = 1.0
+        return calibrate(q_abs, determinant, residual, LADDER)
+
+    together = chosen(slice(0, 20))
+    assert together == chosen(slice(None, None, 20)) == chosen(slice(380, 400))
+    assert together.tau_train == np.nextafter(0.2, np.inf)
+
+
 @given(rows, st.sampled_from([0.5, 3.0, 1024.0]))
 def test_the_unit_of_q_means_nothing(data: Rows, unit: float) -> None:
     q_abs, determinant, residual = data
@@ -173,6 +185,7 @@ def test_the_curves_show_the_choice() -> None:
     residual[100:140] = 1.0
     chosen = calibrate(q_abs, determinant, residual, LADDER)
     curves = calibration_curves(q_abs, determinant, chosen)
+    assert curves == calibration_curves(q_abs, -determinant, chosen)
     at = {tau: i for i, tau in enumerate(curves["taus"])}
     assert curves["fp_cens"][at[chosen.tau_infer]] == 0.0
     assert curves["bottom_rate"][at[chosen.tau_infer]] == chosen.bottom_rate
