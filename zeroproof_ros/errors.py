@@ -40,6 +40,14 @@ class ArrayError(ZeroProofError):
     """Arrays whose shapes or dtypes do not fit the contract they were given to."""
 
 
+class CalibrationError(ZeroProofError):
+    """Held-out rows from which no threshold follows that does what is asked."""
+
+
+class RowFileError(ZeroProofError):
+    """A file that holds no table of finite numbers with the columns that are asked for."""
+
+
 class ArmError(ZeroProofError):
     """A robot description that does not describe an arm."""
 

@@ -4,7 +4,7 @@ from zeroproof_ros.bundle.deployment import Deployment, OutputKind, read_deploym
 from zeroproof_ros.bundle.device import AUTO, load_bundle_on
 from zeroproof_ros.bundle.load import Bundle, BundleResult, load_bundle, validate_bundle
 from zeroproof_ros.bundle.metadata import GraphKind
-from zeroproof_ros.bundle.write import write_bundle
+from zeroproof_ros.bundle.write import write_bundle, write_with_thresholds
 
 __all__ = [
     "AUTO",
@@ -18,4 +18,5 @@ __all__ = [
     "read_deployment",
     "validate_bundle",
     "write_bundle",
+    "write_with_thresholds",
 ]

@@ -10,9 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zeroproof_ros.bundle.load import load_bundle
-from zeroproof_ros.bundle.metadata import METADATA_FILE
-from zeroproof_ros.errors import BundlePathError, MetadataMalformedError
+from zeroproof_ros.bundle.files import BundleFolder, digest_of
+from zeroproof_ros.bundle.graph import OnnxGraph
+from zeroproof_ros.bundle.load import Bundle, load_bundle
+from zeroproof_ros.bundle.metadata import METADATA_FILE, GraphKind
+from zeroproof_ros.contract import InferenceConfig
+from zeroproof_ros.errors import (
+    BundlePathError,
+    DeploymentError,
+    DigestMismatchError,
+    GraphMismatchError,
+    MetadataMalformedError,
+)
 
 MODEL_FILE = "model.onnx"
 
@@ -55,6 +64,61 @@ def write_bundle(
         _put_in_place(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_with_thresholds(
+    folder: Path, bundle: Bundle, config: InferenceConfig, *, validation: Mapping[str, Any]
+) -> None:
+    """Write a projective bundle with a deployment block again, with other thresholds.
+
+    Args:
+        folder: where the new bundle shall be; there is nothing yet.
+        bundle: as it was loaded; its own folder stays as it is.
+        config: the new thresholds.
+        validation: becomes the `validation` of the deployment block.
+
+    Raises:
+        GraphMismatchError: a graph that decodes by itself, whose thresholds are its own.
+        DeploymentError: there is no deployment block.
+        DigestMismatchError: the folder is no longer what was loaded.
+        ZeroProofError: see `write_bundle`.
+    """
+    path, metadata = bundle.path, bundle.metadata
+    if bundle.kind is not GraphKind.PROJECTIVE:
+        raise GraphMismatchError(
+            f"{path} has a {bundle.kind.name.lower()} graph with thresholds of its own, expected a "
+            "projective one; export it anew",
+            found=bundle.kind.name.lower(),
+            path=path,
+        )
+    if "deployment" not in metadata:
+        raise DeploymentError(
+            f"{path} has no deployment block, which keeps what its thresholds were chosen by",
+            path=path,
+        )
+    with BundleFolder(path) as files:
+        files.read(METADATA_FILE)
+        model = files.read(metadata["model_file"])
+        graph = OnnxGraph(model, path / metadata["model_file"], files.read)
+        found = digest_of(files.files())
+    if found != bundle.digest:
+        raise DigestMismatchError(
+            f"{path} has the digest {found}, it was loaded with {bundle.digest}; somebody changed "
+            "it meanwhile",
+            found=found,
+            expected=bundle.digest,
+            path=path,
+        )
+    has_gap = config.tau_train is not None and config.tau_train > config.tau_infer
+    thresholds = {
+        "tau_infer": config.tau_infer,
+        "tau_train": config.tau_train,
+        "use_gap": has_gap,
+        "deployment": {**metadata["deployment"], "validation": dict(validation)},
+    }
+    # A model with its weights inside keeps its bytes, so that anybody can see it is the same.
+    content = model if len(bundle.files) == 2 else graph.content
+    write_bundle(folder, content, {**metadata, **thresholds})
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from zeroproof_ros.cli import bundle, demo, export_exact
+from zeroproof_ros.cli import bundle, calibrate, demo, export_exact
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
-VERBS = {"bundle": bundle, "demo": demo, "export-exact": export_exact}
+VERBS = {"bundle": bundle, "calibrate": calibrate, "demo": demo, "export-exact": export_exact}
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from zeroproof_ros.pipeline.batches import BatchResult, batch_inference
 from zeroproof_ros.pipeline.explain import explain
 from zeroproof_ros.pipeline.fallback import reject_on_bottom, reject_on_gap, safe_sentinel
 from zeroproof_ros.pipeline.freshness import Freshness, judge_freshness
+from zeroproof_ros.pipeline.held_out import HeldOut, held_out
 from zeroproof_ros.pipeline.policy import Policy
 from zeroproof_ros.pipeline.routing import RoutedResult, route_to_analytic_solver
 from zeroproof_ros.pipeline.strict_ik import StrictIK
@@ -12,6 +13,7 @@ from zeroproof_ros.pipeline.table import Reason, ResultTable, Source, TableLayou
 __all__ = [
     "BatchResult",
     "Freshness",
+    "HeldOut",
     "Policy",
     "Reason",
     "ResultTable",
@@ -21,6 +23,7 @@ __all__ = [
     "TableLayout",
     "batch_inference",
     "explain",
+    "held_out",
     "judge_freshness",
     "reject_on_bottom",
     "reject_on_gap",
