@@ -67,7 +67,7 @@ class Documented:
         if routed.any():
             finite = self._tool(q[routed] + dq[routed]) - self._tool(q[routed]) - dx[routed]
             residual[routed] = np.linalg.norm(finite, axis=1) / wanted[routed]
-            tolerance[routed] = self._policy.solver_tolerance
+            tolerance[routed] = self._policy.motion_tolerance
         to = q + dq
         inside = np.all((to >= self._limits.lower) & (to <= self._limits.upper), axis=1)
         slow = np.all(np.abs(dq) <= self._max_step, axis=1)

@@ -105,7 +105,7 @@ def checked(arm: Arm, x: Rows, dq: Rows, motion: Rows | None = None) -> Mask:
     """(N,) which joint steps, as the beginnings of joint motions, may be made and lead nearer."""
     policy, q = Policy(), x[:, :2]
     whole = dq if motion is None else motion
-    nearer = finite_residual(arm, q, whole, x[:, 2:]) <= policy.solver_tolerance
+    nearer = finite_residual(arm, q, whole, x[:, 2:]) <= policy.motion_tolerance
     return np.asarray(nearer & moved_within(arm.limits, q + dq, dq, policy.step_duration))
 
 
@@ -182,7 +182,7 @@ def quality(side: Side, count: int) -> dict[str, Any]:
     dq = found.dq
     residual = differential_residual(side.arm.jacobian(q), dq, dx)
     error = finite_residual(side.arm, q, dq, dx)
-    astray = found.by_model & (error > Policy().solver_tolerance)
+    astray = found.by_model & (error > Policy().motion_tolerance)
     served = found.served & ~astray
     near = np.abs(side.arm.determinant(q)) < NEAR
     masks = None if found.bottom is None or found.gap is None else (found.bottom, found.gap)

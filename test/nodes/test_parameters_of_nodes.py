@@ -62,10 +62,10 @@ def test_policies_take_effect_at_run_time(node: StrictHarness) -> None:
         assert fates(node) == [good, bottom, gap]
     node.expect(rows=20, served=17, stamps_unknown=10, rejected_bottom=2, rejected_gap=1)
     # what no model passes, the solver has to serve
-    assert node.set(residual_tolerance=1e-9, solver_tolerance=1e-6).successful
+    assert node.set(residual_tolerance=1e-9, motion_tolerance=1e-6).successful
     (table,), _ = node.ask(node.target(GOOD), commanded=False)
     assert (table["source"][0], table["reason"][0]) == (nobody, Reason.FALLBACK_FAILED)
-    assert node.set(residual_tolerance=0.05, solver_tolerance=0.9).successful
+    assert node.set(residual_tolerance=0.05, motion_tolerance=0.9).successful
     assert fates(node)[0] == good
     node.recount()
 
@@ -89,7 +89,7 @@ def test_an_integer_will_do_for_a_float(node: StrictHarness) -> None:
         ("step_duration", None),
         ("target_timeout", -0.5),
         ("residual_tolerance", 1.0),
-        ("solver_tolerance", True),
+        ("motion_tolerance", True),
         ("position_tolerance", 0),
         ("max_batch", 0),
         ("max_batch", 1.5),

@@ -59,7 +59,7 @@ def test_a_model_that_misses_is_told_from_one_that_breaks_limits(
     ik = StrictIK(bundle)
     table = ik.solve(np.array([[0.1, 1.0, 0.01, 0.02]]))
     assert table["reason"].item() == Reason.RESIDUAL
-    assert "residual: |Q| 1; the model's answer misses its tolerance" in explain(ik, table, 0)
+    assert "residual: |Q| 1; the model's answer misses its tolerances" in explain(ik, table, 0)
 
 
 def test_a_caller_s_reason_is_explained(shipped_bundle: Bundle) -> None:

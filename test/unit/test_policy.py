@@ -33,14 +33,14 @@ def test_an_unknown_policy_is_refused_with_the_known_ones(name: str, value: Any)
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf, -math.inf, "0.1", None, True])
 @pytest.mark.parametrize(
     "name",
-    ["residual_tolerance", "solver_tolerance", "position_tolerance", "step_duration", "max_batch"],
+    ["residual_tolerance", "motion_tolerance", "position_tolerance", "step_duration", "max_batch"],
 )
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"{name} is .*, expected .*between 0 and"):
         Policy(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["residual_tolerance", "solver_tolerance"])
+@pytest.mark.parametrize("name", ["residual_tolerance", "motion_tolerance"])
 def test_a_tolerance_of_the_whole_step_is_no_tolerance(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is 1.0, expected .*between 0 and 1"):
         Policy(**{name: 1.0})
@@ -58,4 +58,4 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 def test_a_policy_can_not_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Policy().solver_tolerance = 5.0  # type: ignore[misc]
+        Policy().motion_tolerance = 5.0  # type: ignore[misc]

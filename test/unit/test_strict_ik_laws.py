@@ -15,6 +15,7 @@ from zeroproof_ros.bundle import Bundle, GraphKind, OutputKind
 from zeroproof_ros.kinematics import AnalyticSolver
 from zeroproof_ros.kinematics.analytic import first_step
 from zeroproof_ros.pipeline import Policy, Reason, ResultTable, Source, StrictIK
+from zeroproof_ros.pipeline.verify import finite_residual
 
 FAR = st.floats() | st.sampled_from([np.nan, np.inf, -np.inf, 1e39, 1e200, 3e38, 5e-324, -0.0])
 ANGLES = st.floats(-3.3, 3.3) | st.sampled_from([0.0, np.pi, -np.pi, 1e-9, 0.025, 0.0625])
@@ -37,7 +38,7 @@ policies = st.builds(
     bottom_policy=st.sampled_from(["fallback", "reject"]),
     gap_policy=st.sampled_from(["fallback", "accept", "reject"]),
     residual_tolerance=st.sampled_from([1e-9, 0.05]),
-    solver_tolerance=st.sampled_from([1e-6, 0.9]),
+    motion_tolerance=st.sampled_from([1e-6, 0.9]),
     position_tolerance=st.sampled_from([1e-6, 1e-3, 10.0]),
     step_duration=st.sampled_from([0.01, 0.1, 10.0]),
     max_batch=st.sampled_from([1, 3, 65536]),
@@ -135,10 +136,15 @@ def test_what_is_served_is_finite_within_limits_and_close_enough(
         policy.position_tolerance
         if position
         else np.where(
-            served["source"] == Source.MODEL, policy.residual_tolerance, policy.solver_tolerance
+            served["source"] == Source.MODEL, policy.residual_tolerance, policy.motion_tolerance
         )
     )
     assert (residuals(ik, table) <= by_source + 1e-9).all()
+    if not position:
+        model = served[served["source"] == Source.MODEL]
+        q, task = model["in"][:, :2], model["in"][:, 2:]
+        ends = finite_residual(ik.deployment.arm, q, model["resolved"], task)
+        assert (ends <= policy.motion_tolerance + 1e-9).all()
     np.testing.assert_allclose(served["residual"], residuals(ik, table), atol=1e-9)
 
 

@@ -11,6 +11,7 @@ from zeroproof_ros.bundle import Bundle, load_bundle
 from zeroproof_ros.errors import ArrayError, DeploymentError
 from zeroproof_ros.kinematics import AnalyticSolver
 from zeroproof_ros.pipeline import Policy, Reason, Source, StrictIK
+from zeroproof_ros.pipeline.verify import differential_residual, finite_residual
 
 PI = np.pi
 OK = [0.3, 1.2, 0.01, 0.02]
@@ -61,9 +62,30 @@ def test_a_model_step_that_leaves_the_limits_is_refused_for_that(shipped_bundle:
     assert np.isnan(table["resolved"]).all()
 
 
+@pytest.mark.parametrize(
+    ("row", "source", "reason"),
+    [
+        ([-0.4, 0.075, -0.0044, 0.0090], Source.ANALYTIC, Reason.RESIDUAL),  # inwards
+        ([0.6, 0.09, 0.0099, 0.0013], Source.NONE, Reason.FALLBACK_FAILED),  # out of reach
+    ],
+)
+def test_a_step_that_is_right_to_first_order_and_leads_away_is_not_the_models(
+    shipped_bundle: Bundle, row: list[float], source: Source, reason: Reason
+) -> None:
+    ik, rows = StrictIK(shipped_bundle), np.array([row])
+    arm, q, dx = ik.deployment.arm, rows[:, :2], rows[:, 2:]
+    result = shipped_bundle.run(rows)
+    assert not (result.bottom_mask | result.gap_mask).any()
+    _, J = arm.forward_and_jacobian(q)
+    assert differential_residual(J, result.decoded, dx) < 1e-5
+    assert (np.abs(result.decoded) <= 0.3).all()
+    assert finite_residual(arm, q, result.decoded, dx) > 0.9
+    assert outcome(ik, row) == (source, reason)
+
+
 def test_a_long_step_is_shortened_to_the_step_limit(shipped_bundle: Bundle) -> None:
     for duration in (0.1, 0.02):
-        ik = StrictIK(shipped_bundle, Policy(step_duration=duration, solver_tolerance=0.99))
+        ik = StrictIK(shipped_bundle, Policy(step_duration=duration, motion_tolerance=0.99))
         table = ik.solve(np.array([FAR]))
         np.testing.assert_allclose(np.abs(table["resolved"]).max(), 3.0 * duration, rtol=1e-12)
 

@@ -39,9 +39,9 @@ POLICY_PARAMETERS = (
         dynamic=True,
     ),
     ParameterSpec(
-        "solver_tolerance",
-        DEFAULT.solver_tolerance,
-        "Largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint motion.",
+        "motion_tolerance",
+        DEFAULT.motion_tolerance,
+        "Largest |FK(q + dq) - FK(q) - dx| / |dx| of a joint motion, the model's or the solver's.",
         1e-9,
         0.999,
         dynamic=True,

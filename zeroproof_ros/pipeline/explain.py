@@ -48,7 +48,7 @@ def _figures(ik: StrictIK, table: ResultTable, index: int, reason: Reason) -> st
 def _solver_fault(ik: StrictIK, row: Any) -> str:
     """What was wrong with the solver's answer: it is not in the table, but its residual is."""
     delta = ik.deployment.output_kind is OutputKind.JOINT_DELTA
-    tolerance = ik.policy.solver_tolerance if delta else ik.policy.position_tolerance
+    tolerance = ik.policy.motion_tolerance if delta else ik.policy.position_tolerance
     if row["residual"] <= tolerance:
         return "would break a position or step limit"
     return f"leaves residual {row['residual']:.3g}, tolerance {tolerance:.3g}"
@@ -70,4 +70,4 @@ def _model_fault(ik: StrictIK, row: Any) -> str:
             return f"puts {name} at {to_i:.4g} rad, limits {lower:.4g} to {upper:.4g}"
         if not (abs(to_i - q_i) <= step):
             return f"moves {name} by {to_i - q_i:.4g} rad, limit {step:.4g} in {duration:.4g} s"
-    return "is risky" if row["gap"] else "misses its tolerance"
+    return "is risky" if row["gap"] else "misses its tolerances"

@@ -20,10 +20,11 @@ class Policy:
         bottom_policy: rows without a value go to the solver ("fallback") or to nobody.
         gap_policy: risky rows go to the solver, are accepted like any other, or go to nobody.
         residual_tolerance: largest |J dq - dx| / |dx| of a model's joint step. Dimensionless.
-        solver_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of the solver's joint motion dq.
-            A target within reach is met to rounding, or to second order in dq; one out of reach
-            can not be, and below 1 a motion at least ends nearer to it than it began (for dx of a
-            micrometre or more, see `verify.SHORTEST_STEP`).
+        motion_tolerance: largest |FK(q + dq) - FK(q) - dx| / |dx| of a joint motion dq, the
+            model's or the solver's. The solver meets a target within reach to rounding, or to
+            second order in dq; one out of reach can not be met, and below 1 a motion at least ends
+            nearer to it than it began (for dx of a micrometre or more, see
+            `verify.SHORTEST_STEP`).
         position_tolerance: largest |FK(q) - x| of a joint position, whoever answered it [m].
         step_duration: the time one commanded step may take [s]. With the velocity limits of the
             arm it gives the largest joint step.
@@ -36,7 +37,7 @@ class Policy:
     bottom_policy: str = "fallback"
     gap_policy: str = "fallback"
     residual_tolerance: float = 0.05
-    solver_tolerance: float = 0.9
+    motion_tolerance: float = 0.9
     position_tolerance: float = 1e-3
     step_duration: float = 0.1
     max_batch: int = 65536
@@ -52,7 +53,7 @@ class Policy:
                 )
         for name, upper in (
             ("residual_tolerance", 1.0),
-            ("solver_tolerance", 1.0),
+            ("motion_tolerance", 1.0),
             ("position_tolerance", math.inf),
             ("step_duration", math.inf),
             ("max_batch", math.inf),

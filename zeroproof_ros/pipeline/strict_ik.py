@@ -157,6 +157,9 @@ class StrictIK:
         if self._is_delta:
             residual = differential_residual(J, decoded, task)
             accurate = residual <= policy.residual_tolerance
+            # A long step that is right to first order may still end farther from the target.
+            ends = finite_residual(self._arm, q, decoded, task)
+            accurate &= ends <= policy.motion_tolerance
         else:
             residual = position_residual(self._arm, decoded, task)
             accurate = residual <= policy.position_tolerance
@@ -191,7 +194,7 @@ class StrictIK:
             if self._is_delta:
                 motion = self._solver.motion(q, task, self._max_step)
                 residual = finite_residual(self._arm, q, motion, task)
-                accurate = residual <= policy.solver_tolerance
+                accurate = residual <= policy.motion_tolerance
                 answer = first_step(motion, self._max_step)
             else:
                 answer = self._solver.position(q, task)
