@@ -26,6 +26,12 @@ _RATES_TOLD = (
     "coverage is 1 - bottom - gap; accept counts the gap as accepted; fallback are the rows that "
     "the solver served, reject those that nobody did; q_abs_min is the smallest |Q|."
 )
+_LATENCY_TOLD = (
+    "Of the model alone, in [{0}]({0}): it is measured anew at each run, while here the same "
+    "bundle gives the same bytes. No gate judges it."
+)
+# The table of the sweep has every so manieth threshold of the summary.
+_EVERY = 4
 
 
 def markdown(summary: Mapping[str, Any], *, figure: str, latency: str) -> str:
@@ -52,7 +58,7 @@ def markdown(summary: Mapping[str, Any], *, figure: str, latency: str) -> str:
                 )
                 for gate in summary["gates"]
             ),
-            raw=("verdict",),
+            raw=("expected", "verdict"),
         ),
         "## Bundle",
         _bundle(summary),
@@ -67,8 +73,7 @@ def markdown(summary: Mapping[str, Any], *, figure: str, latency: str) -> str:
         "## Smoke test",
         _smoke(summary["smoke"]),
         "## Latency",
-        f"Of the model alone, in [{latency}]({latency}): it is measured anew at each run, while "
-        + "here the same bundle gives the same bytes. No gate judges it.",
+        _LATENCY_TOLD.format(latency),
     ]
     if summary["robot"] is not None:
         parts += ["## Picture", f"![Rates over the workspace and by |det J|]({figure})"]
@@ -90,13 +95,13 @@ def _bundle(summary: Mapping[str, Any]) -> str:
     if robot is not None:
         facts |= {
             "robot": robot["type"],
-            "link lengths [m]": robot["link_lengths"],
+            "link lengths (m)": robot["link_lengths"],
             "joints": robot["joint_names"],
-            "position limits [rad]": [
+            "position limits (rad)": [
                 f"{low:g} to {high:g}"
                 for low, high in zip(robot["position_lower"], robot["position_upper"], strict=True)
             ],
-            "velocity limits [rad/s]": robot["velocity"],
+            "velocity limits (rad/s)": robot["velocity"],
             "features": robot["features"],
             "outputs": f"{', '.join(robot['outputs'])} as {robot['output_kind']}",
         }
@@ -133,29 +138,26 @@ def _sections(summary: Mapping[str, Any]) -> list[str]:
             else f"|FK(q) - x| in [m]; the tolerance is {policy['position_tolerance']:g}."
         )
         levels = ("rows", "p50", "p95", "p99", "max")
-        table = (
+        quantiles = (
             (name, *(residuals[name][level] for level in levels)) for name in ("model", "solver")
         )
-        parts += ["## Residuals of served rows", what, _table(("served by", *levels), table)]
+        parts += ["## Residuals of served rows", what, _table(("served by", *levels), quantiles)]
     if strata is not None:
-        parts += [
-            "## By |det J|",
-            f"|det J| in [m^n]. No row below {summary['det_bound']:g} may be accepted.",
-            _table(
-                ("from", "below", *_RATES),
-                ((s["from"], s["to"], *(s[r] for r in _RATES)) for s in strata),
-            ),
-        ]
+        unit, bound = len(summary["robot"]["joint_names"]), summary["det_bound"]
+        what = f"|det J| in [m^{unit}]. No row below {bound:g} may be accepted."
+        rates = ((s["from"], s["to"], *(s[r] for r in _RATES)) for s in strata)
+        parts += ["## By |det J|", what, _table(("from", "below", *_RATES), rates)]
     if curves is not None:
         names = ("taus", "fn_in", "fp_cens", "bottom_rate")
         what = (
             f"What another tau_infer would do to the same rows: those with |det J| of "
             f"{summary['det_bound']:g} or more are in range, the others censored. fn_in is the "
             "share of rows in range that are rejected, fp_cens that of censored rows that are "
-            f"not. tau_infer is {summary['thresholds']['tau_infer']:g}."
+            f"not. tau_infer is {summary['thresholds']['tau_infer']:g}; the summary has the "
+            "thresholds in between too."
         )
-        table = zip(*(curves[name] for name in names), strict=True)
-        parts += ["## Calibration curve", what, _table(names, table)]
+        points = zip(*(curves[name][::_EVERY] for name in names), strict=True)
+        parts += ["## Calibration curve", what, _table(names, points)]
     if summary["omitted"]:
         parts += ["## Not in this report", _table(("section", "why"), summary["omitted"].items())]
     return parts

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # [inch]; and cells of the heat maps along each axis.
-SIZE = (15.0, 9.6)
-CELLS = 50
+SIZE = (15.0, 10.0)
+CELLS = 40
+# A share of fewer rows in a cell says nothing.
+LEAST_ROWS = 3
+# Smaller residuals are drawn here.
+SMALLEST = 1e-12
 # Distinct also for those who see no difference between red and green.
 COLOURS = {"model": "#0072b2", "solver": "#e69f00", "nobody": "#b2182b"}
 EMPTY = "0.88"
@@ -52,14 +56,15 @@ def _figure(report: ValidationReport) -> Figure:
     verdict = "passed" if report.passed else "FAILED"
     figure.suptitle(
         f"Bundle {report.bundle.digest[:12]}: {verdict}, over "
-        f"{len(report.splits[report.judged].rows)} rows of one split"
+        f"{len(report.splits[report.judged].rows)} rows. Maps show where the tool was; grey cells "
+        f"have fewer than {LEAST_ROWS} rows."
     )
     axes = figure.subplots(2, 3)
     rows = report.splits[report.judged].rows
     maps = {
-        "Bottom: no value": rows["bottom"],
-        "Gap: a value near the threshold": rows["gap"],
-        "Fallback: served by the solver": rows["source"] == Source.ANALYTIC,
+        "Bottom (no value):": rows["bottom"],
+        "Gap (a risky value):": rows["gap"],
+        "Fallback (by the solver):": rows["source"] == Source.ANALYTIC,
     }
     for panel, (title, marked) in zip(axes[0], maps.items(), strict=True):
         _heat_map(figure, panel, rows, marked.astype(bool), title)
@@ -79,19 +84,20 @@ def _heat_map(
     edges = np.linspace(-reach, reach, CELLS + 1)
     total, _, _ = np.histogram2d(y[known], x[known], (edges, edges))
     count, _, _ = np.histogram2d(y[known & marked], x[known & marked], (edges, edges))
-    share = np.divide(100.0 * count, total, out=np.full_like(count, np.nan), where=total > 0)
+    share = np.full_like(count, np.nan)
+    np.divide(100.0 * count, total, out=share, where=total >= LEAST_ROWS)
     axes.set_facecolor(EMPTY)
     image = axes.imshow(
         share,
         origin="lower",
         extent=(-reach, reach, -reach, reach),
-        cmap="viridis",
+        cmap="magma_r",
         vmin=0.0,
         vmax=max(1.0, float(np.nanmax(share, initial=0.0))),
         interpolation="nearest",
     )
-    axes.set(title=f"{title} ({marked.mean():.1%})", xlabel="tool x [m]", ylabel="tool y [m]")
-    figure.colorbar(image, ax=axes, label="rows in the cell [%]", shrink=0.9)
+    axes.set(title=f"{title} {marked.mean():.1%}", xlabel="tool x [m]", ylabel="tool y [m]")
+    figure.colorbar(image, ax=axes, label="rows in the cell [%]", fraction=0.046, pad=0.03)
 
 
 def _served_by_determinant(axes: Axes, report: ValidationReport) -> None:
@@ -113,23 +119,27 @@ def _served_by_determinant(axes: Axes, report: ValidationReport) -> None:
     axes.set(
         title="Who served, by distance to a singularity",
         xlabel="rows [%]",
-        ylabel="|det J| [m$^n$]",
+        ylabel=f"|det J| [m$^{len(report.summary['robot']['joint_names'])}$]",
         xlim=(0.0, 100.0),
     )
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
+    _legend(axes, 3)
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    """Below the axes, where no curve runs under it."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=columns, frameon=False)
 
 
 def _residuals(axes: Axes, report: ValidationReport) -> None:
     """Share of the rows with at least a residual, both on logarithmic scales."""
     rows = report.splits[report.judged].rows
     unit = report.summary["residuals"]["unit"]
-    smallest = 1e-12
     for name, source in SERVERS.items():
         residual = np.sort(rows["residual"][rows["source"] == source])
         if residual.size:
             share = 100.0 * (1.0 - np.arange(residual.size) / residual.size)
             axes.step(
-                np.maximum(residual, smallest),
+                np.maximum(residual, SMALLEST),
                 share,
                 where="pre",
                 color=COLOURS[name],
@@ -149,11 +159,11 @@ def _residuals(axes: Axes, report: ValidationReport) -> None:
         title="Residuals of the rows that were served",
         xscale="log",
         yscale="log",
-        xlabel="residual, relative to the step" if delta else "residual [m]",
+        xlabel="residual, relative to the wanted step" if delta else "residual [m]",
         ylabel="rows with this residual or more [%]",
     )
     axes.grid(color="0.92")
-    axes.legend(loc="lower left", fontsize=9)
+    _legend(axes, 2)
 
 
 def _calibration(axes: Axes, report: ValidationReport) -> None:
@@ -187,4 +197,4 @@ def _calibration(axes: Axes, report: ValidationReport) -> None:
         )
     axes.set(xscale="log", xlabel="threshold of |Q|, in the unit of Q", ylabel="rows [%]")
     axes.grid(color="0.92")
-    axes.legend(loc="center left", fontsize=9)
+    _legend(axes, 2)
