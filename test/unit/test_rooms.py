@@ -50,7 +50,7 @@ RANKS = {
 CORE = {room for room, rank in RANKS.items() if rank < RANKS["messages"]} | {"smoke", "report"}
 
 # The faces that people meet first: they import without what a robot does without.
-FACES = {"inference", "losses", "metrics", "utils"}
+FACES = {"inference", "losses", "metrics", "reference_robotics_deployment", "utils"}
 
 MESSAGES = {
     "builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces",

@@ -18,8 +18,15 @@ from zeroproof_ros.report.splits import Split, short
 LEAST_COVERAGE = 0.95
 MOST_GAP = 0.05
 MOST_BOTTOM = 0.10
+RATE_GATES = {
+    "coverage": f">= {LEAST_COVERAGE:.2f}",
+    "gap": f"<= {MOST_GAP:.2f}",
+    "bottom": f"<= {MOST_BOTTOM:.2f}",
+}
 # Of 1 - bottom - gap, which is computed from two quotients.
 ROUNDING = 1e-12
+# How near a model of float32 joint angles can know det J, as a share of its largest value.
+DETERMINANT_ROUNDING = 1e-6
 NOT_JUDGED = "not judged: the bundle has no deployment block, so there is no arm to check by"
 
 
@@ -45,32 +52,16 @@ class Gate:
 def rate_gates(rates: Rates | None) -> list[Gate]:
     """Coverage, gap and bottom; None where the rows mean nothing."""
     if rates is None:
-        coverage = gap = bottom = None
-    else:
-        coverage, gap, bottom = rates.coverage, rates.gap_rate, rates.bottom_rate
-    why = NOT_JUDGED if rates is None else ""
+        return [Gate(name, told, None, False, NOT_JUDGED) for name, told in RATE_GATES.items()]
+    coverage, gap, bottom = rates.coverage, rates.gap_rate, rates.bottom_rate
+    judged = (
+        (coverage, coverage >= LEAST_COVERAGE - ROUNDING, "rows that are neither bottom nor gap"),
+        (gap, gap <= MOST_GAP + ROUNDING, "rows with a value near the threshold"),
+        (bottom, bottom <= MOST_BOTTOM + ROUNDING, "rows without a value"),
+    )
     return [
-        Gate(
-            "coverage",
-            f">= {LEAST_COVERAGE}",
-            short(coverage),
-            coverage is not None and coverage >= LEAST_COVERAGE - ROUNDING,
-            why or "rows that are neither bottom nor gap",
-        ),
-        Gate(
-            "gap",
-            f"<= {MOST_GAP}",
-            short(gap),
-            gap is not None and gap <= MOST_GAP + ROUNDING,
-            why or "rows with a value near the threshold",
-        ),
-        Gate(
-            "bottom",
-            f"<= {MOST_BOTTOM:.2f}",
-            short(bottom),
-            bottom is not None and bottom <= MOST_BOTTOM + ROUNDING,
-            why or "rows without a value",
-        ),
+        Gate(name, told, short(found), passed, why)
+        for (name, told), (found, passed, why) in zip(RATE_GATES.items(), judged, strict=True)
     ]
 
 
@@ -100,15 +91,17 @@ def safety_gate(
     """No unsafe accept in any split.
 
     Unsafe is a served row with an answer that is not finite or with a residual above the tolerance
-    of its source, and an accepted row with |det J| below the bound [m^n].
+    of its source, and an accepted row with |det J| below the bound [m^n]. The gap counts as
+    accepted: whether it is served is up to the policy of the robot.
     """
     name, expected = "no_unsafe_accept", "0 rows"
     if deployment is None or det_bound is None:
         return Gate(name, expected, None, False, NOT_JUDGED)
+    below = det_bound - DETERMINANT_ROUNDING * deployment.arm.max_determinant
     inaccurate = near = either = 0
     for split in splits.values():
         wrong = _inaccurate(split, deployment.output_kind, policy)
-        close = split.accepted & split.near(det_bound)
+        close = split.accepted & split.near(below)
         inaccurate += int(np.count_nonzero(wrong))
         near += int(np.count_nonzero(close))
         either += int(np.count_nonzero(wrong | close))

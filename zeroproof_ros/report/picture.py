@@ -127,7 +127,14 @@ def _served_by_determinant(axes: Axes, report: ValidationReport) -> None:
 
 def _legend(axes: Axes, columns: int) -> None:
     """Below the axes, where no curve runs under it."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=columns, frameon=False)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        columnspacing=1.0,
+    )
 
 
 def _residuals(axes: Axes, report: ValidationReport) -> None:

@@ -74,9 +74,8 @@ class Split:
 
     @property
     def accepted(self) -> BoolArray:
-        """(N,) rows whose answer of the model was taken: by its masks, or served in the end."""
-        by_masks = ~(self.rows["bottom"].astype(bool) | self.rows["gap"].astype(bool))
-        return np.asarray(by_masks | (self.rows["source"] == Source.MODEL))
+        """(N,) rows that are not bottom; as in `Rates.accept_rate` the gap is accepted."""
+        return ~self.rows["bottom"].astype(bool)
 
     def near(self, det_bound: float) -> BoolArray:
         """(N,) rows with |det J| below a bound [m^n], and those of which it is not known."""
