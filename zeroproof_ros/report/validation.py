@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Bundle, Deployment, OutputKind
+from zeroproof_ros.contract.config import check_threshold
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.pipeline import Policy
 from zeroproof_ros.report.gates import model_gate, rate_gates, safety_gate, smoke_gate
@@ -91,7 +92,8 @@ def validation_report(
             |det J| of the arm if None.
 
     Raises:
-        ConfigError: a judged split that is not there, or a bound that is not > 0.
+        ConfigError: a judged split that is not there.
+        ThresholdError: a bound that is not finite and > 0.
         ArrayError: a split without rows, or of other columns.
         ModelRunError: see `answer_splits`.
     """
@@ -104,8 +106,8 @@ def validation_report(
             found=judged,
             expected=tuple(tables),
         )
-    if det_bound is not None and not 0.0 < det_bound < np.inf:
-        raise ConfigError(f"det_bound is {det_bound!r}, expected > 0 [m^n]", found=det_bound)
+    if det_bound is not None:
+        check_threshold("det_bound", det_bound)
     if arm is None:
         det_bound = None
     elif det_bound is None:
