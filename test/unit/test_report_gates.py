@@ -81,7 +81,7 @@ def first(split: Split, source: Source) -> int:
 
 
 def test_the_shipped_bundle_accepts_nothing_unsafe(split: Split, shipped_bundle: Bundle) -> None:
-    assert {int(s) for s in split.rows["source"]} == {Source.MODEL, Source.ANALYTIC}
+    assert {int(s) for s in split.rows["source"]} >= {Source.MODEL, Source.ANALYTIC}
     gate = judged(shipped_bundle, split)
     assert (gate.passed, gate.found) == (True, 0)
 
