@@ -102,9 +102,11 @@ def test_everything_is_written_and_loaded(written: Path) -> None:
 
 def test_two_processes_write_the_same_bytes(shipped: Path, tmp_path: Path) -> None:
     """Also where a person has settings of their own, another place and another order of sets."""
-    (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\naxes.grid: True\n")
+    own = tmp_path / "settings"
+    own.mkdir()
+    (own / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\naxes.grid: True\n")
     found = []
-    for run, settings in enumerate(({}, {"MATPLOTLIBRC": str(tmp_path), "LC_ALL": "C"})):
+    for run, settings in enumerate(({}, {"MATPLOTLIBRC": str(own), "LC_ALL": "C"})):
         out = tmp_path / f"run {run}"
         bundle = shutil.copytree(shipped, tmp_path / f"bundle {run}")
         subprocess.run(
