@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from zeroproof_ros.bundle import Bundle, load_bundle
@@ -378,3 +379,15 @@ def test_exit_code_of_a_wrong_command_line(words: list[str], capsys: Capture) ->
         main(words)
     assert info.value.code == 2
     assert "usage: python3 -m zeroproof_ros.report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rows", [[[0.0, 1.0, 0.1, 0.1]], [[0.0, 0.0, 0.1, 0.1]], [[np.nan] * 4]])
+def test_one_row_of_any_kind_makes_a_report(
+    shipped_bundle: Bundle, tmp_path: Path, rows: list[list[float]]
+) -> None:
+    report = validation_report(shipped_bundle, {"one": np.array(rows)}, judged="one")
+    write_report(report, tmp_path)
+    artifacts = load(tmp_path)
+    assert artifacts.inference_summary["n_eval"] == 1
+    assert "NaN" not in artifacts.validation_report
+    assert "nan" not in json.dumps(artifacts.validation_summary["splits"])
