@@ -31,7 +31,11 @@ setup(
     maintainer=told("maintainer"),
     maintainer_email=manifest.find("maintainer").attrib["email"],
     packages=find_packages(include=[name, f"{name}.*"]),
-    package_data={name: ["py.typed"], f"{name}.bundle": ["metadata.schema.json"]},
+    package_data={
+        name: ["py.typed"],
+        f"{name}.bundle": ["metadata.schema.json"],
+        f"{name}.report": ["artifacts.schema.json"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{name}"]),
         (share, ["package.xml"]),

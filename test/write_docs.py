@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroproof_ros.cli import main
-from zeroproof_ros.cli.bundle_smoke import CHECKS, NEEDS_ARM, Q_TOLERANCE, TOLERANCE
+from zeroproof_ros.smoke.checks import CHECKS, NEEDS_ARM, Q_TOLERANCE, TOLERANCE
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
@@ -24,7 +24,7 @@ SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json
 LIMITS = {
     ("bundle.files", "MAX_BYTES"): "bytes of all files together; four million weights have half",
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
-    ("bundle.metadata", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
+    ("bundle.strict_json", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
     ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
     ("bundle.onnx_proto", "MAX_PARTS"): "fields of the model file; an operator has about 20",
     ("bundle.graph", "MAX_RANK"): "dimensions of a constant tensor",

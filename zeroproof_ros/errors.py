@@ -104,6 +104,10 @@ class SmokeTestError(BundleError):
     """A bundle that answers otherwise than the model it was made from."""
 
 
+class ReportError(ZeroProofError):
+    """Files of a report that can not be written, were changed, or contradict each other."""
+
+
 class MessageRefusedError(ZeroProofError):
     """Root of every refusal of a whole message; `kind` names it in counts and diagnostics."""
 

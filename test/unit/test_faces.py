@@ -35,6 +35,7 @@ DOCUMENTED = {
     },
     "zeroproof_ros.losses.coverage": {"coverage_metric"},
     "zeroproof_ros.metrics": {"tau_infer_sweep_from_q_abs", "write_tau_infer_sweep"},
+    "zeroproof_ros.reference_robotics_deployment": {"load_reference_robotics_deployment_artifacts"},
     "zeroproof_ros.utils.ieee_bridge": {"from_ieee", "to_ieee"},
     "zeroproof_ros.utils.logging": {"JsonlLogger"},
 }

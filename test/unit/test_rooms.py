@@ -21,6 +21,7 @@ PACKAGE = ROOT / NAME
 RANKS = {
     "": 0,
     "errors": 0,
+    "text": 0,
     "contract": 1,
     "kinematics": 2,
     "runtimes": 2,
@@ -28,11 +29,12 @@ RANKS = {
     "bundle": 3,
     "pipeline": 4,
     "calibration": 4,
-    "report": 4,
+    "smoke": 5,
     "messages": 5,
     "training": 5,
+    "report": 6,
     "bags": 6,
-    "reference": 6,
+    "reference": 7,
     "nodes": 7,
     "cli": 8,
     # The public face: names from the rooms, under the paths of the ZeroProofML documents.
@@ -45,10 +47,10 @@ RANKS = {
 }
 
 # What a robot, a bag reader and a test share: it knows nothing of ROS.
-CORE = {room for room, rank in RANKS.items() if rank < RANKS["messages"]}
+CORE = {room for room, rank in RANKS.items() if rank < RANKS["messages"]} | {"smoke", "report"}
 
 # The faces that people meet first: they import without what a robot does without.
-FACES = {"inference", "losses", "metrics", "utils"}
+FACES = {"inference", "losses", "metrics", "reference_robotics_deployment", "utils"}
 
 MESSAGES = {
     "builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces",
@@ -68,7 +70,9 @@ LIBRARIES: dict[str, set[str]] = {
     "calibration": {"numpy"},
     # the picture belongs to the curves, whoever calibrates
     "calibration/plot.py": {"matplotlib"},
-    "report": {"numpy", "matplotlib"},
+    "smoke": {"numpy"},
+    "report": {"numpy"},
+    "report/picture.py": {"matplotlib"},
     "messages": {"numpy", *MESSAGES},
     "training": {"numpy", "onnx", "torch", "yaml"},
     "bags": {"numpy", "rosbags"},

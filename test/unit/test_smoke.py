@@ -13,9 +13,9 @@ import pytest
 
 from zeroproof_ros.bundle import Bundle, GraphKind, load_bundle
 from zeroproof_ros.cli import main
-from zeroproof_ros.cli.bundle_smoke import CHECKS, NEEDS_ARM, TOLERANCE, Trial, smoke
-from zeroproof_ros.cli.smoke_rows import USABLE, smoke_rows
 from zeroproof_ros.pipeline import ResultTable, Source, StrictIK
+from zeroproof_ros.smoke.checks import CHECKS, NEEDS_ARM, TOLERANCE, Trial, smoke
+from zeroproof_ros.smoke.rows import USABLE, smoke_rows
 
 # The numerator and denominator of every graph below; `ones` makes |Q| 1 wherever it is used.
 CONSTANTS = """

@@ -6,17 +6,12 @@ value compared with another) is checked here.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
+from zeroproof_ros.bundle.strict_json import check_by, parse_object, schema_validator
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import (
     BundleError,
@@ -31,10 +26,6 @@ FORMAT_VERSIONS = (1,)
 SCHEMA_VERSIONS = (1, 2)
 # Real ones have 3 to 10 kB.
 MAX_METADATA_BYTES = 1 << 17
-# Real ones have 4.
-MAX_DEPTH = 64
-# A message quotes what it found up to so many characters.
-_QUOTED = 400
 
 
 class GraphKind(Enum):
@@ -56,7 +47,7 @@ def parse_metadata(content: bytes, path: Path) -> Mapping[str, Any]:
         UnknownVersionError: a format or schema version this package does not know.
         MetadataMalformedError: not JSON, or against a rule; the message names it.
     """
-    metadata = _parse(content, path)
+    metadata = parse_object(content, path, MetadataMalformedError)
     _check_version(metadata, "format_version", FORMAT_VERSIONS, path)
     _check_version(metadata, "schema_version", SCHEMA_VERSIONS, path)
     check_schema(metadata, "", path, MetadataMalformedError)
@@ -83,84 +74,9 @@ def inference_config(metadata: Mapping[str, Any]) -> InferenceConfig:
 
 def check_schema(document: Any, definition: str, path: Path, error: type[BundleError]) -> None:
     """Raise `error` naming the first broken rule of the schema, or of one of its definitions."""
-    _check_depth(document, path, error)
-    broken = next(_validator(definition).iter_errors(document), None)
-    if broken is not None:
-        where = ".".join(map(str, broken.absolute_path)) or "the document"
-        raise error(
-            f"{path}: {where}: {broken.message[:_QUOTED]}",
-            found=broken.instance,
-            expected=broken.schema,
-            path=path,
-        )
-
-
-@cache
-def _validator(definition: str) -> jsonschema.Draft202012Validator:
-    schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text("utf-8"))
-    if definition:
-        schema = {"$defs": schema["$defs"], "$ref": f"#/$defs/{definition}"}
-    return jsonschema.Draft202012Validator(schema)
-
-
-def _parse(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        metadata = json.loads(
-            content.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-            object_pairs_hook=_unique_keys,
-        )
-        # Half a surrogate pair is no character; it could not be written anywhere again.
-        json.dumps(metadata, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise MetadataMalformedError(
-            f"{path} is not strict JSON: {str(error)[:_QUOTED]}", path=path
-        ) from error
-    if not isinstance(metadata, dict):
-        raise MetadataMalformedError(
-            f"{path} holds a {type(metadata).__name__}, expected a JSON object", path=path
-        )
-    return metadata
-
-
-def _check_depth(document: Any, path: Path, error: type[BundleError]) -> None:
-    """Refuse what a function that calls itself could not follow, such as one that quotes it."""
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _values(outer)]
-    if level:
-        raise error(
-            f"{path}: more than {MAX_DEPTH} lists and objects lie inside each other",
-            expected=MAX_DEPTH,
-            path=path,
-        )
-
-
-def _values(container: Any) -> Iterable[Any]:
-    if isinstance(container, dict):
-        return container.values()
-    return container if isinstance(container, list) else ()
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite_float(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text[:40]} is beyond every float")
-    return number
-
-
-def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"key {key[:200]!r} is given twice")
-        result[key] = value
-    return result
+    check_by(
+        schema_validator(__package__, "metadata.schema.json", definition), document, path, error
+    )
 
 
 def _check_version(

@@ -2,10 +2,15 @@
 
 from zeroproof_ros.calibration.choice import Calibration, Objective, calibrate, calibration_curves
 from zeroproof_ros.calibration.plot import draw_calibration
-from zeroproof_ros.calibration.sweep import tau_infer_sweep_from_q_abs, write_tau_infer_sweep
+from zeroproof_ros.calibration.sweep import (
+    Curve,
+    tau_infer_sweep_from_q_abs,
+    write_tau_infer_sweep,
+)
 
 __all__ = [
     "Calibration",
+    "Curve",
     "Objective",
     "calibrate",
     "calibration_curves",

@@ -10,10 +10,10 @@ from typing import Any
 
 from zeroproof_ros.bundle import AUTO, Bundle, load_bundle_on
 from zeroproof_ros.cli.bundle_facts import inspect, validate
-from zeroproof_ros.cli.bundle_smoke import smoke
 from zeroproof_ros.cli.terminal import show
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.runtimes.onnx import DEVICES
+from zeroproof_ros.smoke import smoke
 
 Action = Callable[[Bundle, argparse.Namespace], Mapping[str, Any]]
 

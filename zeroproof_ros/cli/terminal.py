@@ -10,18 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from zeroproof_ros.text import escaped
+
 LABEL_WIDTH = 22
 
 
 def printable(text: str) -> str:
-    """`text` in one line that moves no cursor, with escapes for what is no visible character.
-
-    Control characters could rewrite what the terminal shows already, and marks of direction could
-    show a name backwards.
-    """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """`text` escaped, also where standard output has no such character."""
     encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
+    return escaped(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def show(report: Mapping[str, Any], styles: Mapping[str, str]) -> None:

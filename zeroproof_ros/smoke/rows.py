@@ -20,24 +20,34 @@ NOT_FINITE = {"nan": (np.nan,), "infinite": (np.inf, -np.inf)}
 USABLE = ("random", "singular", "twice")
 
 
+def random_rows(bundle: Bundle, count: int, random: np.random.Generator) -> FloatArray:
+    """Rows (N, F) as a robot could ask them: over the whole workspace, each with a small step.
+
+    Joint positions are uniform within the limits of the arm, and the tool shall go where a step of
+    a tenth of the largest leads. Standard normal without an arm, where nobody knows what to ask.
+    """
+    rows = random.standard_normal((count, int(bundle.runtime.inputs[0].shape[1])))
+    if bundle.deployment is None:
+        return rows
+    limits = bundle.deployment.arm.limits
+    q = random.uniform(limits.lower, limits.upper, (count, limits.lower.size))
+    return _with_targets(bundle.deployment, rows, q, random)
+
+
 def smoke_rows(
     bundle: Bundle, count: int, random: np.random.Generator
 ) -> tuple[FloatArray, NDArray[np.str_]]:
     """Rows (N, F) for a bundle, and what each is for (N,).
 
-    They are `count` random rows (within the limits of the arm, to a tool position that a small
-    step reaches; standard normal without an arm), rows in which the arm is exactly singular, one
-    row for each column and each number that is not finite, and the first row once more.
+    They are `count` random rows, rows in which the arm is exactly singular, one row for each
+    column and each number that is not finite, and the first row once more.
     """
-    width = int(bundle.runtime.inputs[0].shape[1])
-    rows = random.standard_normal((count, width))
-    singular = np.empty((0, width))
+    rows = random_rows(bundle, count, random)
+    singular = rows[:0]
     if bundle.deployment is not None:
-        limits = bundle.deployment.arm.limits
-        q = random.uniform(limits.lower, limits.upper, (count, limits.lower.size))
-        rows = _with_targets(bundle.deployment, rows, q, random)
-        q = _singular(bundle.deployment, q[:PER_ANGLE])
-        singular = random.standard_normal((len(q), width))
+        q = rows[:PER_ANGLE, bundle.deployment.joint_columns]
+        q = _singular(bundle.deployment, q)
+        singular = random.standard_normal((len(q), rows.shape[1]))
         singular = _with_targets(bundle.deployment, singular, q, random)
     parts = {"random": rows, "singular": singular}
     for kind, numbers in NOT_FINITE.items():

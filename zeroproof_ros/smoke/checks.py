@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Bundle, BundleResult
 from zeroproof_ros.bundle.device import seconds_per_run
-from zeroproof_ros.cli.smoke_rows import USABLE, smoke_rows
 from zeroproof_ros.contract.arrays import per_row, spread
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.pipeline import ResultTable, Source, StrictIK
+from zeroproof_ros.smoke.rows import USABLE, smoke_rows
 
 # How far the answer to a row may depend on its neighbours, as a share of the answer or of 1,
 # whichever is larger. ONNX Runtime computes short and long batches with different instructions.
