@@ -21,6 +21,7 @@ PACKAGE = ROOT / NAME
 RANKS = {
     "": 0,
     "errors": 0,
+    "lazy": 0,
     "contract": 1,
     "kinematics": 2,
     "runtimes": 2,
@@ -69,6 +70,7 @@ LIBRARIES: dict[str, set[str]] = {
     "report": {"numpy", "matplotlib"},
     "messages": {"numpy", *MESSAGES},
     "training": {"numpy", "onnx", "torch", "yaml"},
+    "training/trainer.py": {"rich"},  # the progress bar
     "bags": {"numpy", "rosbags"},
     "reference": {"numpy"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},
