@@ -42,7 +42,7 @@ def train_planar_2r(
     *,
     seed: int = 0,
     rows: int = 100_000,
-    epochs: int = 60,
+    epochs: int = 100,
     device: str = "cpu",
     progress: bool = False,
 ) -> TrainedPlanar2R:
@@ -61,6 +61,7 @@ def train_planar_2r(
         DeploymentError: a block for another robot or other columns.
         ConfigError: a seed, rows or epochs outside their range.
         TrainingError: see `SCMTrainer.fit`.
+        ProviderUnavailableError: a device that torch does not have here.
     """
     arm = planar_2r_deployment(deployment, Path("deployment"), "the learned model").arm
     splits = planar_2r_splits(arm, seed=seed, rows=rows)

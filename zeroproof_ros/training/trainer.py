@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import CheckpointError, ConfigError, TrainingError
-from zeroproof_ros.runtimes.torchscript import projective_pair
+from zeroproof_ros.runtimes.torchscript import projective_pair, torch_device
 from zeroproof_ros.training import losses
 from zeroproof_ros.training.checkpoint import check_state, read_checkpoint, write_checkpoint
 
@@ -29,6 +29,7 @@ WEIGHTS = {
     "rejection_loss": 0.01,
 }
 WARM_UP = 0.05
+MAX_SEED = 2**32
 # The second moment forgets faster than usual, since the loss falls over six decades.
 BETAS = (0.9, 0.99)
 
@@ -52,7 +53,8 @@ class TrainingConfig:
         epochs: passes over the training rows; the learning rate falls to 0 over all of them.
         batch_rows: rows per step.
         learning_rate: the largest of Adam.
-        patience: epochs without a better validation loss after which training ends.
+        patience: epochs without a better validation loss after which training ends. While the
+            learning rate is high the loss is restless, so this is long.
         seed: of the order of the rows and of all that a model does by chance.
 
     Raises:
@@ -63,10 +65,10 @@ class TrainingConfig:
     tau_infer: float
     tau_train: float
     q_floor: float
-    epochs: int = 60
+    epochs: int = 100
     batch_rows: int = 512
     learning_rate: float = 2e-2
-    patience: int = 30
+    patience: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,6 +77,13 @@ class TrainingConfig:
             value = getattr(self, name)
             if not (0 < value < math.inf):
                 raise ConfigError(f"{name} is {value}, expected a finite number > 0", found=value)
+        for name in ("epochs", "batch_rows", "patience", "seed"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not (0 <= value < MAX_SEED):
+                raise ConfigError(
+                    f"{name} is {value}, expected a whole number from 0 to {MAX_SEED - 1}",
+                    found=value,
+                )
 
 
 class SCMTrainer:
@@ -96,6 +105,7 @@ class SCMTrainer:
 
     Raises:
         TrainingError: rows that do not fit each other, or none.
+        ProviderUnavailableError: a device that torch does not have here.
     """
 
     def __init__(
@@ -116,11 +126,12 @@ class SCMTrainer:
                     "(N,) with N >= 1",
                     found=shapes,
                 )
-        self.model = model.to(device)
+        place = torch_device(device)
+        self.model = model.to(place)
         self.config = config
         self.history: dict[str, list[float]] = {}
         self._train, self._validation = (
-            Pairs(*(part.to(device) for part in pairs)) for pairs in (train, validation)
+            Pairs(*(part.to(place) for part in pairs)) for pairs in (train, validation)
         )
         self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=BETAS)
         self._progress = progress
@@ -146,7 +157,7 @@ class SCMTrainer:
         At the end the model has the weights of the best epoch and is in eval mode.
 
         Raises:
-            TrainingError: a loss that is not finite; the model keeps what it had come to.
+            TrainingError: a loss that is not finite; the model keeps the weights before it.
             ModelRunError: the model does not answer a pair of tensors.
         """
         with self._bar() as bar:
@@ -163,30 +174,36 @@ class SCMTrainer:
         sums = dict.fromkeys((*WEIGHTS, "loss"), 0.0)
         self.model.train()
         with torch.random.fork_rng():
+            # far more than any number of epochs, so that no two trainings share an order
             torch.manual_seed(self.config.seed * 1_000_003 + self.epoch)
             for step, batch in self._batches():
                 for group in self._optimizer.param_groups:
                     group["lr"] = self._learning_rate(step)
                 terms = self._terms(batch)
+                values = self._finite(terms)
                 self._optimizer.zero_grad()
                 terms["loss"].backward()
                 self._optimizer.step()
-                for name, term in terms.items():
-                    sums[name] += term.item() * len(batch.x) / len(self._train.x)
+                for name, value in values.items():
+                    sums[name] += value * len(batch.x) / len(self._train.x)
         self.model.eval()
         with torch.no_grad():
-            sums["validation_loss"] = self._terms(self._validation)["loss"].item()
-        bad = [name for name, value in sums.items() if not math.isfinite(value)]
-        if bad:
-            raise TrainingError(
-                f"{', '.join(bad)} not finite in epoch {self.epoch}; lower the learning rate "
-                f"{self.config.learning_rate} or look at the rows",
-                found={name: sums[name] for name in bad},
-            )
+            sums["validation_loss"] = self._finite(self._terms(self._validation))["loss"]
         for name, value in sums.items():
             self.history.setdefault(name, []).append(value)
         if sums["validation_loss"] <= min(self.history["validation_loss"]):
             self._best, self._best_epoch = copy.deepcopy(self.model.state_dict()), self.epoch
+
+    def _finite(self, terms: dict[str, Tensor]) -> dict[str, float]:
+        values = {name: term.item() for name, term in terms.items()}
+        bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+        if bad:
+            raise TrainingError(
+                f"{', '.join(bad)} not finite in epoch {self.epoch}; lower the learning rate "
+                f"{self.config.learning_rate} or look at the rows",
+                found=bad,
+            )
+        return values
 
     def _batches(self) -> Iterator[tuple[int, Pairs]]:
         """The batches of an epoch in random order, numbered from the start of the training."""
