@@ -68,6 +68,14 @@ class ModelRunError(ZeroProofError):
     """A model that raised, or answered in other shapes than its signature, while running."""
 
 
+class TrainingError(ZeroProofError):
+    """A training that can not go on: rows that do not fit, or a loss that is not finite."""
+
+
+class CheckpointError(ZeroProofError):
+    """A checkpoint that can not be read or written, or is of another model or training."""
+
+
 class BundleError(ZeroProofError):
     """Root of every refusal of a bundle."""
 

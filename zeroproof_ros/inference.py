@@ -3,7 +3,6 @@
 What needs torch is loaded when it is touched, and not before: a robot has no torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zeroproof_ros.bundle import load_bundle as load_onnx_runtime_bundle
@@ -13,6 +12,7 @@ from zeroproof_ros.contract import (
     decode_strict_censored_3way,
     strict_inference,
 )
+from zeroproof_ros.lazy import load_lazily
 from zeroproof_ros.monitor import SCMMonitor, StrictInferenceMonitor
 from zeroproof_ros.pipeline import (
     batch_inference,
@@ -55,16 +55,7 @@ _TORCH = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _TORCH:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(_TORCH[name]), name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{name} needs {error.name}, which is not installed here; to run a bundle it is not "
-            "needed",
-            name=error.name,
-        ) from error
+    return load_lazily(__name__, name, _TORCH)
 
 
 def __dir__() -> list[str]:

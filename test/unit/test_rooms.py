@@ -22,6 +22,7 @@ RANKS = {
     "": 0,
     "errors": 0,
     "text": 0,
+    "lazy": 0,
     "contract": 1,
     "kinematics": 2,
     "runtimes": 2,
@@ -75,6 +76,7 @@ LIBRARIES: dict[str, set[str]] = {
     "report/picture.py": {"matplotlib"},
     "messages": {"numpy", *MESSAGES},
     "training": {"numpy", "onnx", "torch", "yaml"},
+    "training/trainer.py": {"rich"},  # the progress bar
     "bags": {"numpy", "rosbags"},
     "reference": {"numpy"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},

@@ -34,7 +34,7 @@ class TorchScriptRuntime:
     """
 
     def __init__(self, path: Path, *, features: int, device: str = "cpu") -> None:
-        self._device = _device(device)
+        self._device = torch_device(device)
         self._module = _load(path, self._device)
         self._dtype = _dtype(self._module, path)
         self.providers = (str(self._device),)
@@ -103,7 +103,12 @@ def projective_pair(answer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     )
 
 
-def _device(name: str) -> torch.device:
+def torch_device(name: str) -> torch.device:
+    """The device of a name, "cpu" or "cuda", which torch has here.
+
+    Raises:
+        ProviderUnavailableError: it has not.
+    """
     found = {"cpu": 1, "cuda": torch.cuda.device_count()}
     kind, _, index = name.partition(":")
     if not (index or "0").isdecimal() or int(index or "0") >= found.get(kind, 0):

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, checker, numpy_helper, parser
 
-from zeroproof_ros.bundle import Deployment, GraphKind, OutputKind, write_bundle
+from zeroproof_ros.bundle import GraphKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig
-from zeroproof_ros.errors import DeploymentError
 from zeroproof_ros.training.bundle_metadata import bundle_metadata
+from zeroproof_ros.training.planar_2r_rows import planar_2r_deployment
 from zeroproof_ros.training.strict_graph import IR_VERSION, OPSET, as_kind
 
 
@@ -48,9 +48,8 @@ def write_exact_bundle(
         DeploymentError: a block for another robot or other columns.
         BundlePathError: see `write_bundle`.
     """
-    block = Deployment.from_block(deployment, folder)
+    block = planar_2r_deployment(deployment, folder, "the exact model")
     lengths = block.link_lengths
-    _check_columns(block, folder)
     model = exact_graph(lengths[0], lengths[1], config, kind)
     metadata = {
         **bundle_metadata(model, config),
@@ -64,17 +63,6 @@ def write_exact_bundle(
         },
     }
     write_bundle(folder, model.SerializeToString(), metadata, overwrite=overwrite)
-
-
-def _check_columns(block: Deployment, folder: Path) -> None:
-    columns = (block.joint_columns, block.task_columns, len(block.features), block.output_kind)
-    if block.robot_type != "planar_2r" or columns != ((0, 1), (2, 3), 4, OutputKind.JOINT_DELTA):
-        raise DeploymentError(
-            f"{folder}: the exact model takes q1, q2, dx, dy in this order and answers joint_delta "
-            f"for a planar_2r arm; the block is for {block.robot_type} with the features "
-            f"{', '.join(block.features)} and {block.output_kind.value}",
-            found=block.features,
-        )
 
 
 def exact_graph(l1: float, l2: float, config: InferenceConfig, kind: GraphKind) -> ModelProto:
