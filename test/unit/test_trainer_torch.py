@@ -182,7 +182,12 @@ def test_a_bar_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]
 def test_rows_that_do_not_fit_are_refused(where: str) -> None:
     good = {"train": pairs(), "validation": pairs()}
     x, P, Q = pairs()
-    for bad in (Pairs(x, P, Q[:-1]), Pairs(x, P, Q[:, None]), Pairs(x[:0], P[:0], Q[:0])):
+    for bad in (
+        Pairs(x, P, Q[:-1]),
+        Pairs(x, P, Q[:, None]),
+        Pairs(x, Q, Q),
+        Pairs(x[:0], P[:0], Q[:0]),
+    ):
         with pytest.raises(TrainingError, match=rf"{where} has x, P and Q of the shapes .*N >= 1"):
             SCMTrainer(Small(), **good | {where: bad}, config=CONFIG)
 
@@ -197,6 +202,16 @@ def test_a_loss_that_is_not_finite_ends_the_training_by_name() -> None:
             found.fit()
         assert found.history == {}
         assert all(torch.isfinite(weight).all() for weight in found.model.parameters())
+
+
+def test_a_denominator_with_an_axis_too_many_is_not_spread_over_the_rows() -> None:
+    class Column(Small):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            P, Q = super().forward(x)
+            return P, Q[:, None]
+
+    with pytest.raises(TrainingError, match=r"P \(32, 2\) and Q \(32, 1\), expected \(32, 2\) and"):
+        SCMTrainer(Column(), pairs(), pairs(), CONFIG).fit()
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

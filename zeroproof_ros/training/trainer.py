@@ -29,7 +29,7 @@ WEIGHTS = {
     "rejection_loss": 0.01,
 }
 WARM_UP = 0.05
-MAX_SEED = 2**32
+MAX_COUNT = 2**32
 # The second moment forgets faster than usual, since the loss falls over six decades.
 BETAS = (0.9, 0.99)
 
@@ -79,9 +79,9 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {value}, expected a finite number > 0", found=value)
         for name in ("epochs", "batch_rows", "patience", "seed"):
             value = getattr(self, name)
-            if not isinstance(value, int) or not (0 <= value < MAX_SEED):
+            if not isinstance(value, int) or not (0 <= value < MAX_COUNT):
                 raise ConfigError(
-                    f"{name} is {value}, expected a whole number from 0 to {MAX_SEED - 1}",
+                    f"{name} is {value}, expected a whole number from 0 to {MAX_COUNT - 1}",
                     found=value,
                 )
 
@@ -119,7 +119,8 @@ class SCMTrainer:
         progress: bool = False,
     ) -> None:
         for name, pairs in (("train", train), ("validation", validation)):
-            if not (0 < len(pairs.x) == len(pairs.P) == len(pairs.Q)) or pairs.Q.ndim != 1:
+            same = 0 < len(pairs.x) == len(pairs.P) == len(pairs.Q)
+            if not same or (pairs.P.ndim, pairs.Q.ndim) != (2, 1):
                 shapes = tuple(tuple(part.shape) for part in pairs)
                 raise TrainingError(
                     f"{name} has x, P and Q of the shapes {shapes}, expected (N, F), (N, K) and "
@@ -157,7 +158,8 @@ class SCMTrainer:
         At the end the model has the weights of the best epoch and is in eval mode.
 
         Raises:
-            TrainingError: a loss that is not finite; the model keeps the weights before it.
+            TrainingError: a model that answers other shapes than those of the rows, or a loss that
+                is not finite; the model keeps the weights before it.
             ModelRunError: the model does not answer a pair of tensors.
         """
         with self._bar() as bar:
@@ -222,6 +224,13 @@ class SCMTrainer:
     def _terms(self, batch: Pairs) -> dict[str, Tensor]:
         config = self.config
         P, Q = projective_pair(self.model(batch.x))
+        if P.shape != batch.P.shape or Q.shape != batch.Q.shape:
+            raise TrainingError(
+                f"the model answers P {tuple(P.shape)} and Q {tuple(Q.shape)}, expected "
+                f"{tuple(batch.P.shape)} and {tuple(batch.Q.shape)}",
+                found=(P.shape, Q.shape),
+                expected=(batch.P.shape, batch.Q.shape),
+            )
         q_abs = batch.Q.abs()
         has_value, is_censored = q_abs >= config.tau_train, q_abs < config.tau_infer
         terms = {
