@@ -43,7 +43,11 @@ DOCUMENTED = {
     },
     "zeroproof_ros.losses.coverage": {"coverage_metric"},
     "zeroproof_ros.metrics": {"tau_infer_sweep_from_q_abs", "write_tau_infer_sweep"},
-    "zeroproof_ros.reference_robotics_deployment": {"load_reference_robotics_deployment_artifacts"},
+    "zeroproof_ros.reference_robotics_deployment": {
+        "ReferenceRoboticsDeploymentConfig",
+        "load_reference_robotics_deployment_artifacts",
+        "run_reference_robotics_deployment",
+    },
     "zeroproof_ros.training": {"SCMTrainer"},
     "zeroproof_ros.utils.ieee_bridge": {"from_ieee", "to_ieee"},
     "zeroproof_ros.utils.logging": {"JsonlLogger"},
@@ -57,6 +61,10 @@ NEED_TORCH = {
     },
     "zeroproof_ros.losses": DOCUMENTED["zeroproof_ros.losses"],
     "zeroproof_ros.training": DOCUMENTED["zeroproof_ros.training"],
+    "zeroproof_ros.reference_robotics_deployment": {
+        "ReferenceRoboticsDeploymentConfig",
+        "run_reference_robotics_deployment",
+    },
 }
 LAZY = sorted((path, name) for path, names in NEED_TORCH.items() for name in names)
 

@@ -6,11 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from zeroproof_ros.cli import bundle, calibrate, demo, export_exact
+from zeroproof_ros.cli import bundle, calibrate, demo, export_exact, reference
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
-VERBS = {"bundle": bundle, "calibrate": calibrate, "demo": demo, "export-exact": export_exact}
+VERBS = {
+    "bundle": bundle,
+    "calibrate": calibrate,
+    "demo": demo,
+    "export-exact": export_exact,
+    "reference": reference,
+}
 
 
 def main(args: Sequence[str] | None = None) -> int:
