@@ -84,6 +84,12 @@ def test_a_seed_gives_the_same_model(block: dict[str, Any]) -> None:
     assert not torch.equal(models[0]["head.weight"], models[2]["head.weight"])
 
 
+def test_the_first_weights_come_from_the_seed(block: dict[str, Any]) -> None:
+    # the only step of this training is its last, at a learning rate of 0
+    first, other = (train_planar_2r(block, seed=seed, rows=1, epochs=1) for seed in (1, 2))
+    assert not torch.equal(first.model.head.weight, other.model.head.weight)
+
+
 def test_arms_of_other_sizes_learn_alike(block: dict[str, Any]) -> None:
     """The same arm, in other units of length, gives the same training."""
     small = {**block, "robot": {**block["robot"], "link_lengths": [0.25, 0.2]}}

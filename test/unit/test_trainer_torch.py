@@ -158,6 +158,49 @@ def test_the_best_weights_are_kept_and_training_stops_where_nothing_gets_better(
     assert len(found.history["validation_loss"]) == len(history)
 
 
+def test_a_training_that_was_getting_worse_when_it_was_saved_ends_alike(tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=40, patience=3, learning_rate=5.0)
+    whole = trainer(config)
+    whole.fit()
+    first = trainer(config)
+    first.fit(until=whole.epoch - 1)
+    first.save_checkpoint(tmp_path / "c.pt", epoch=0)
+    second = SCMTrainer(Small(), pairs(), pairs(50, seed=1), config)
+    second.load_checkpoint(tmp_path / "c.pt")
+    second.fit()
+    assert second.history == whole.history
+    for mine, theirs in zip(second.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    seen: list[torch.Tensor] = []
+
+    class Recorded(Small):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            if self.training:
+                seen.append(x)
+            return super().forward(x)
+
+    SCMTrainer(Recorded(), pairs(), pairs(), replace(CONFIG, epochs=2)).fit()
+    first, second = (torch.cat(part) for part in (seen[:4], seen[4:]))
+    assert not torch.equal(first, second)
+    for epoch in (first, second):  # every row once
+        assert torch.equal(epoch.sort(dim=0).values, pairs().x.sort(dim=0).values)
+
+
+def test_the_sign_counts_as_the_documents_ask() -> None:
+    assert WEIGHTS["sign_loss"] >= 1.0
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 6])
+def test_the_learning_rate_goes_on_from_epoch_to_epoch(epochs: int) -> None:
+    found = trainer()
+    found.fit(until=epochs)
+    (group,) = found._optimizer.param_groups
+    assert group["lr"] == found._learning_rate(epochs * 4 - 1)
+
+
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
     config = replace(CONFIG, epochs=50)
     found = trainer(config)
