@@ -12,8 +12,9 @@ from typing import Any
 import torch
 import yaml
 
-from zeroproof_ros.bundle import Deployment, GraphKind, load_bundle, write_with_thresholds
+from zeroproof_ros.bundle import Bundle, Deployment, GraphKind, load_bundle, write_with_thresholds
 from zeroproof_ros.calibration import (
+    Calibration,
     Objective,
     calibrate,
     calibration_curves,
@@ -21,7 +22,7 @@ from zeroproof_ros.calibration import (
     write_tau_infer_sweep,
 )
 from zeroproof_ros.contract import InferenceConfig
-from zeroproof_ros.errors import ConfigError, DeploymentError
+from zeroproof_ros.errors import CalibrationError, ConfigError, DeploymentError
 from zeroproof_ros.pipeline import held_out
 from zeroproof_ros.report import (
     DeploymentArtifacts,
@@ -84,12 +85,12 @@ def run_reference_robotics_deployment(
 
     The thresholds are chosen on the calibration split, the verdict is about the test split: rows
     over the whole workspace that nothing before has seen. A model that can not be trusted is
-    judged so, see `validation_summary`, and written all the same.
+    judged so, see `validation_summary`, and written all the same; one that can not be calibrated
+    keeps the thresholds of its training, and fails.
 
     Raises:
         ConfigError: the folder exists, or a number outside its range.
         DeploymentError: a robot file that is not that of a planar_2r arm.
-        CalibrationError: no threshold keeps the objective.
         TrainingError, ModelExportError, SmokeTestError: see there.
     """
     out = Path(config.out_dir).absolute()
@@ -125,40 +126,33 @@ def _deploy(
     out: Path,
 ) -> None:
     """From the trained model to everything in the folder `out`."""
-    splits = trained.splits
-    training = trained.trainer.config
-    wrapped = SCMInferenceWrapper(
-        trained.model, InferenceConfig(training.tau_infer, training.tau_train)
-    ).eval()
+    splits, training = trained.splits, trained.trainer.config
+    untuned = InferenceConfig(training.tau_infer, training.tau_train)
     deployment = {**block, "model": _model_record(config, trained)}
+    bound = DET_BOUND_SHARE * Deployment.from_block(block, Path(config.robot)).arm.max_determinant
     with tempfile.TemporaryDirectory(prefix="uncalibrated-", dir=out) as scratch:
         export_bundle(
-            wrapped,
+            SCMInferenceWrapper(trained.model, untuned).eval(),
             Path(scratch) / BUNDLE,
             example_inputs=(torch.zeros(1, 4),),
             kind=GraphKind.PROJECTIVE,
             deployment=deployment,
         )
         uncalibrated = load_bundle(Path(scratch) / BUNDLE)
-        arm = Deployment.from_block(deployment, Path(config.robot)).arm
-        bound = DET_BOUND_SHARE * arm.max_determinant
-        # Rows of every stratum: what is wrongly accepted shall be found. Rates are judged later.
-        measured = held_out(uncalibrated, splits.calibration.x)
-        chosen = calibrate(
-            measured.q_abs,
-            measured.determinant,
-            measured.residual,
-            Objective(det_bound=bound, residual_tolerance=RESIDUAL, min_coverage=0.0),
-        )
-        write_with_thresholds(out / BUNDLE, uncalibrated, chosen.config, validation=asdict(chosen))
-    curves = calibration_curves(measured.q_abs, measured.determinant, chosen)
-    write_tau_infer_sweep(out, curves, provenance={"split": "calibration", "seed": config.seed})
-    draw_calibration(curves, chosen, out / "tau_infer_sweep.png")
+        refused, thresholds, record = None, untuned, {}
+        try:
+            chosen = _calibrate(uncalibrated, splits.calibration, bound, config.seed, out)
+            thresholds, record = chosen.config, asdict(chosen)
+        except CalibrationError as error:
+            refused = str(error)
+            record = {"refused": refused}
+        write_with_thresholds(out / BUNDLE, uncalibrated, thresholds, validation=record)
 
-    calibrated = SCMInferenceWrapper(trained.model, chosen.config).eval()
     test = _workspace(splits.test)
     run_bundle_reference_smoke_test(
-        out / BUNDLE, calibrated, (torch.from_numpy(test.astype("float32")),)
+        out / BUNDLE,
+        SCMInferenceWrapper(trained.model, thresholds).eval(),
+        (torch.from_numpy(test.astype("float32")),),
     )
     named = {
         "train": _workspace(splits.train),
@@ -167,9 +161,25 @@ def _deploy(
         "test": test,
     }
     report = validation_report(
-        load_bundle(out / BUNDLE), named, judged="test", seed=config.seed, det_bound=bound
+        load_bundle(out / BUNDLE),
+        named,
+        judged="test",
+        seed=config.seed,
+        det_bound=bound,
+        calibration_refused=refused,
     )
     write_report(report, out)
+
+
+def _calibrate(bundle: Bundle, rows: Rows, bound: float, seed: int, out: Path) -> Calibration:
+    """Choose the thresholds on rows of every stratum: what is wrongly accepted shall be found."""
+    measured = held_out(bundle, rows.x)
+    objective = Objective(det_bound=bound, residual_tolerance=RESIDUAL, min_coverage=0.0)
+    chosen = calibrate(measured.q_abs, measured.determinant, measured.residual, objective)
+    curves = calibration_curves(measured.q_abs, measured.determinant, chosen)
+    write_tau_infer_sweep(out, curves, provenance={"split": "calibration", "seed": seed})
+    draw_calibration(curves, chosen, out / "tau_infer_sweep.png")
+    return chosen
 
 
 def _workspace(rows: Rows) -> Any:

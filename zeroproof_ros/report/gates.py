@@ -18,6 +18,7 @@ from zeroproof_ros.report.splits import Split, short
 LEAST_COVERAGE = 0.95
 MOST_GAP = 0.05
 MOST_BOTTOM = 0.10
+LEAST_SERVED = 0.90
 RATE_GATES = {
     "coverage": f">= {LEAST_COVERAGE:.2f}",
     "gap": f"<= {MOST_GAP:.2f}",
@@ -66,14 +67,25 @@ def rate_gates(rates: Rates | None) -> list[Gate]:
 
 
 def model_gate(split: Split) -> Gate:
-    """The model must serve some row: without one a bundle is its fallback."""
-    expected = "> 0 rows"
+    """The model must serve most of the rows that its masks call good.
+
+    Coverage says nothing of P, so a model that is always wrong may cover everything: then each of
+    its answers is found to be wrong, and the bundle is its fallback.
+    """
+    expected = f">= {LEAST_SERVED:.2f} of coverage"
     if split.determinant is None:
         return Gate("served_by_model", expected, None, False, NOT_JUDGED)
-    served = split.counts.served - split.counts.fallback
-    told = "the model serves none of" if not served else "of"
-    why = f"{told} {split.counts.rows} rows"
-    return Gate("served_by_model", expected, served, served > 0, why)
+    counts = split.counts
+    served, covered = counts.served - counts.fallback, counts.rows - counts.bottom - counts.gap
+    share = served / covered if covered else 0.0
+    told = "the model serves none of" if not served else f"the model serves {served} of"
+    why = f"{told} {counts.rows} rows, {covered} are neither bottom nor gap"
+    return Gate("served_by_model", expected, short(share), share >= LEAST_SERVED, why)
+
+
+def calibration_gate(refused: str) -> Gate:
+    """The thresholds could not be chosen, so they are nobody's."""
+    return Gate("calibration", "thresholds chosen on held-out rows", None, False, refused)
 
 
 def smoke_gate(failures: Mapping[str, Mapping[str, Any]]) -> Gate:

@@ -13,7 +13,13 @@ from zeroproof_ros.bundle import Bundle, Deployment, OutputKind
 from zeroproof_ros.contract.config import check_threshold
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.pipeline import Policy
-from zeroproof_ros.report.gates import model_gate, rate_gates, safety_gate, smoke_gate
+from zeroproof_ros.report.gates import (
+    calibration_gate,
+    model_gate,
+    rate_gates,
+    safety_gate,
+    smoke_gate,
+)
 from zeroproof_ros.report.splits import (
     Split,
     answer_splits,
@@ -79,6 +85,7 @@ def validation_report(
     rows: int = ROWS,
     seed: int = 0,
     det_bound: float | None = None,
+    calibration_refused: str | None = None,
 ) -> ValidationReport:
     """Measure a bundle and judge it.
 
@@ -90,6 +97,8 @@ def validation_report(
         seed: of the rows that are drawn, and of those of the smoke test.
         det_bound: no row with |det J| below it may be accepted [m^n], > 0; a share of the largest
             |det J| of the arm if None.
+        calibration_refused: why no thresholds could be chosen, where that was tried; then a gate
+            fails by it.
 
     Raises:
         ConfigError: a judged split that is not there.
@@ -121,6 +130,7 @@ def validation_report(
         model_gate(split),
         smoke_gate(smoked["failures"]),
         safety_gate(answered, bundle.deployment, policy, det_bound),
+        *([calibration_gate(calibration_refused)] if calibration_refused else []),
     ]
     summary = {
         **_head(bundle, policy),

@@ -74,7 +74,13 @@ def train_planar_2r(
         model = Planar2RModel(unit)
     train, validation = (_unit_steps(each, arm) for each in (splits.train, splits.validation))
     trainer = SCMTrainer(model, train, validation, config, device=device, progress=progress)
-    trainer.fit()
+    threads = torch.get_num_threads()
+    # so small a network is several times slower on more
+    torch.set_num_threads(1)
+    try:
+        trainer.fit()
+    finally:
+        torch.set_num_threads(threads)
     return TrainedPlanar2R(model.to("cpu"), trainer, splits)
 
 
