@@ -126,7 +126,7 @@ def checks_table() -> str:
 
 
 def output(*words: str) -> str:
-    """A command of the verb and what it prints for the shipped bundle."""
+    """A command of the verb and what it prints for the exact bundle."""
     with redirect_stdout(io.StringIO()) as printed:
         main(["bundle", *words, str(ROOT / EXAMPLE)])
     command = f"python3 -m zeroproof_ros bundle {' '.join(words)} {EXAMPLE}"

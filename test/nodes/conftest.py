@@ -91,7 +91,7 @@ def start_shared(domain: int, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def serve(start: Start, client: Client, names: Iterator[int]) -> Serve:
-    """Starts a strict_ik_node with the shipped bundle, and waits until it answers."""
+    """Starts a strict_ik_node with the exact bundle, and waits until it answers."""
     return Serve(start, client, names)
 
 
@@ -103,14 +103,14 @@ def serve_shared(start_shared: Start, client: Client, names: Iterator[int]) -> S
 
 @pytest.fixture(scope="session")
 def solver() -> Callable[..., StrictIK]:
-    """The numeric core that a node with the shipped bundle has to agree with."""
+    """The numeric core that a node with the exact bundle has to agree with."""
     bundle = load_bundle(BUNDLE)
     return lambda **policy: StrictIK(bundle, Policy(**policy))
 
 
 @pytest.fixture
 def other_bundle(tmp_path: Path) -> Callable[..., Path]:
-    """Writes the shipped bundle with other metadata, by default with other thresholds."""
+    """Writes the exact bundle with other metadata, by default with other thresholds."""
 
     def write(name: str = "other", **changes: Any) -> Path:
         metadata = json.loads((BUNDLE / "metadata.json").read_text())

@@ -32,12 +32,12 @@ from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.health import ERRORS, WARNINGS, WORK
 from zeroproof_ros.pipeline import ResultTable
 
-BUNDLE = ROOT / "config" / "bundles" / "planar_2r"
+BUNDLE = ROOT / "test" / "bundles" / "planar_2r"
 FEATURES = ("theta1", "theta2", "dx", "dy")
 JOINTS = ("joint1", "joint2")
 COUNTS = (*WORK, *ERRORS, *WARNINGS)
 
-# Rows of the shipped bundle, which has det J = 0.8 sin(theta2), tau_infer 0.02, tau_train 0.05.
+# Rows of the exact bundle, which has det J = 0.8 sin(theta2), tau_infer 0.02, tau_train 0.05.
 GOOD = (0.3, 1.2, 0.01, -0.02)
 BOTTOM = (0.3, 0.0, -0.01, 0.0)
 GAP = (0.3, 0.0375, -0.002, 0.001)
@@ -228,7 +228,7 @@ class StrictHarness:
 
 
 class Serve:
-    """Starts strict_ik_node processes with the shipped bundle, and waits until they answer."""
+    """Starts strict_ik_node processes with the exact bundle, and waits until they answer."""
 
     def __init__(self, start: Start, client: Client, names: Iterator[int]) -> None:
         self._start, self._client, self._names = start, client, names

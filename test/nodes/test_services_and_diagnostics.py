@@ -132,7 +132,7 @@ def one_by_one(*parts: Any) -> np.ndarray:
 def test_reload_under_load_loses_nothing_and_mixes_nothing(
     node: StrictHarness, other_bundle: OtherBundle, solver: Callable[..., StrictIK]
 ) -> None:
-    # |Q| is 0.12: the model's by the shipped thresholds, a gap by the other bundle's
+    # |Q| is 0.12: the model's by the thresholds of the exact bundle, a gap by the other bundle's
     rows = np.tile(rows_of((0.3, 0.15, -0.002, 0.001)), (300, 1))
     rows[:, 0] += 1e-3 * np.arange(300)
     before, after = solver(), StrictIK(load_bundle(other_bundle()))

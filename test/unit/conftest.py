@@ -39,14 +39,14 @@ def asarray(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
 
 
 @pytest.fixture(scope="session")
-def shipped() -> Path:
-    """The folder of the bundle that this package ships."""
-    return ROOT / "config" / "bundles" / "planar_2r"
+def exact_folder() -> Path:
+    """The folder of the bundle with the exact model of the shipped robot."""
+    return ROOT / "test" / "bundles" / "planar_2r"
 
 
 @pytest.fixture(scope="session")
 def robot_file() -> Path:
-    """The robot file that the shipped bundle was made from."""
+    """The robot file that the exact bundle was made from."""
     return ROOT / "config" / "robots" / "planar_2r.yaml"
 
 
@@ -58,15 +58,15 @@ def block(robot_file: Path) -> Block:
 
 
 @pytest.fixture(scope="session")
-def shipped_bundle(shipped: Path) -> Bundle:
-    """The shipped bundle, loaded."""
-    return load_bundle(shipped)
+def exact_model(exact_folder: Path) -> Bundle:
+    """The exact bundle, loaded."""
+    return load_bundle(exact_folder)
 
 
 @pytest.fixture
-def good(shipped: Path, tmp_path: Path) -> Path:
-    """A copy of the shipped bundle that a test may spoil."""
-    return Path(shutil.copytree(shipped, tmp_path / "good"))
+def good(exact_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the exact bundle that a test may spoil."""
+    return Path(shutil.copytree(exact_folder, tmp_path / "good"))
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def exact_bundle(
     """Writes and loads the exact model, of the shipped robot with other limits or thresholds."""
     from zeroproof_ros.training.exact_planar_2r import write_exact_bundle
 
-    shipped_block = yaml.safe_load(robot_file.read_text("utf-8"))
+    robot_block = yaml.safe_load(robot_file.read_text("utf-8"))
 
     def build(
         tau_infer: float = 0.02,
@@ -170,7 +170,7 @@ def exact_bundle(
         kind: GraphKind = GraphKind.PROJECTIVE,
         **robot: Any,
     ) -> Bundle:
-        block = copy.deepcopy(shipped_block)
+        block = copy.deepcopy(robot_block)
         block["robot"] |= robot
         folder = tmp_path_factory.mktemp("exact") / "bundle"
         write_exact_bundle(folder, block, InferenceConfig(tau_infer, tau_train), kind=kind)

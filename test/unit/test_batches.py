@@ -72,10 +72,10 @@ def test_a_strict_result_is_a_model_s_answer(asarray: AsArray) -> None:
     assert found.bottom_masks.tolist() == expected.bottom_mask.tolist()
 
 
-def test_a_bundle_runs_over_batches(shipped_bundle: Bundle) -> None:
+def test_a_bundle_runs_over_batches(exact_model: Bundle) -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (7, 4))
-    found = batch_inference(shipped_bundle.run, cut(x, 3), shipped_bundle.config)
-    expected = shipped_bundle.run(x)
+    found = batch_inference(exact_model.run, cut(x, 3), exact_model.config)
+    expected = exact_model.run(x)
     np.testing.assert_array_equal(found.bottom_masks, expected.bottom_mask)
     np.testing.assert_allclose(found.outputs, expected.decoded, rtol=1e-5)
 

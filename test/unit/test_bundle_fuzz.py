@@ -447,12 +447,12 @@ def bundles(
     graph: Callable[..., bytes],
     exact_bundle: Callable[..., Any],
     save_weights_outside: Callable[[bytes, Path], None],
-    shipped: Path,
+    exact_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder of good bundles: exact ones of both kinds, one with weights outside, a v2 one."""
     folder = tmp_path_factory.mktemp("bundles")
-    shutil.copytree(shipped, folder / "projective")
+    shutil.copytree(exact_folder, folder / "projective")
     shutil.copytree(exact_bundle(kind=GraphKind.STRICT).path, folder / "strict")
     metadata = {
         "format": "zeroproofml_export_bundle",

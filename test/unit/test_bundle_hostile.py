@@ -826,10 +826,10 @@ def features_of_a_deployment(folder: Path, names: list[Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+def outcomes(exact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """What a child process saw when it loaded the bundle of each case."""
     base = tmp_path_factory.mktemp("hostile")
-    good = Path(shutil.copytree(shipped, base / "good"))
+    good = Path(shutil.copytree(exact_folder, base / "good"))
     text = json.loads((good / "metadata.json").read_text("utf-8"))
     (good / "block.json").write_text(json.dumps(text.pop("deployment")), encoding="utf-8")
     # What need not be told, and would be found to be wrong before the harm is.

@@ -1,4 +1,4 @@
-"""Loading bundles: the shipped one as it is, then every refusal by spoiling a copy of it."""
+"""Loading bundles: the exact one as it is, then every refusal by spoiling a copy of it."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from zeroproof_ros.runtimes.onnx import CPU
 Edit = Callable[..., Path]
 
 
-def test_the_shipped_bundle_says_what_it_is(shipped_bundle: Bundle, shipped: Path) -> None:
-    assert shipped_bundle.path == shipped
-    assert shipped_bundle.kind is GraphKind.PROJECTIVE
-    assert shipped_bundle.config == InferenceConfig(0.02, 0.05, provenance="experimental")
-    assert shipped_bundle.runtime.providers == (CPU,)
-    assert shipped_bundle.id == f"planar_2r@{shipped_bundle.digest[:12]}"
-    deployment = shipped_bundle.deployment
+def test_the_exact_bundle_says_what_it_is(exact_model: Bundle, exact_folder: Path) -> None:
+    assert exact_model.path == exact_folder
+    assert exact_model.kind is GraphKind.PROJECTIVE
+    assert exact_model.config == InferenceConfig(0.02, 0.05, provenance="experimental")
+    assert exact_model.runtime.providers == (CPU,)
+    assert exact_model.id == f"planar_2r@{exact_model.digest[:12]}"
+    deployment = exact_model.deployment
     assert deployment is not None
     assert deployment.features == ("theta1", "theta2", "dx", "dy")
     assert deployment.output_kind is OutputKind.JOINT_DELTA
     assert (deployment.joint_columns, deployment.task_columns) == ((0, 1), (2, 3))
 
 
-def test_the_shipped_bundle_decodes(shipped_bundle: Bundle) -> None:
+def test_the_exact_bundle_decodes(exact_model: Bundle) -> None:
     rows = np.array([[0.0, np.pi / 2, 0.01, 0.0], [0.0, 0.0, 0.01, 0.0], [0.0, 0.05, 0.01, 0.0]])
-    result = shipped_bundle.run(rows)
+    result = exact_model.run(rows)
     assert result.bottom_mask.tolist() == [False, True, False]
     assert result.gap_mask.tolist() == [False, False, True]
     q_abs = result.q_abs

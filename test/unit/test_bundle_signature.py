@@ -29,7 +29,7 @@ UNTOLD: dict[str, Any] = dict.fromkeys(("inputs", "outputs", "batch_axis_semanti
 
 
 def told(**changes: Any) -> dict[str, Any]:
-    """Signatures of the shipped graph, `input_shape=[...]` and the like changed."""
+    """Signatures of the exact graph, `input_shape=[...]` and the like changed."""
     tensors = {"input": INPUT, "numerator": NUMERATOR, "denominator": DENOMINATOR}
     made = {name: dict(tensor) for name, tensor in tensors.items()}
     for key, value in changes.items():

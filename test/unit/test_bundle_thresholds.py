@@ -199,10 +199,10 @@ def test_a_constant_with_two_values_has_none() -> None:
 
 
 def test_a_bundle_says_whether_its_graph_was_read(
-    exact_bundle: Callable[..., Bundle], shipped_bundle: Bundle, graph_bundle: Callable[..., Bundle]
+    exact_bundle: Callable[..., Bundle], exact_model: Bundle, graph_bundle: Callable[..., Bundle]
 ) -> None:
     assert exact_bundle(kind=GraphKind.STRICT).thresholds_in_graph is True
-    assert shipped_bundle.thresholds_in_graph is None
+    assert exact_model.thresholds_in_graph is None
     unread = "bottom_mask = IsNaN(q)  gap_mask = IsNaN(q)"
     bundle = graph_bundle(f"{START} {unread}", outputs=STRICT, constants=CONSTANTS)
     assert bundle.thresholds_in_graph is False

@@ -20,14 +20,14 @@ from zeroproof_ros.errors import (
 
 
 @pytest.fixture
-def model(shipped: Path) -> bytes:
-    return (shipped / "model.onnx").read_bytes()
+def model(exact_folder: Path) -> bytes:
+    return (exact_folder / "model.onnx").read_bytes()
 
 
 @pytest.fixture
-def metadata(shipped: Path) -> dict[str, Any]:
-    """The shipped metadata without what the writer adds."""
-    document = json.loads((shipped / "metadata.json").read_text("utf-8"))
+def metadata(exact_folder: Path) -> dict[str, Any]:
+    """The exact metadata without what the writer adds."""
+    document = json.loads((exact_folder / "metadata.json").read_text("utf-8"))
     return {key: value for key, value in document.items() if not key.startswith("model_")}
 
 
@@ -37,10 +37,10 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_is_written_is_the_bundle_and_loads(
-    tmp_path: Path, model: bytes, metadata: dict[str, Any], shipped: Path
+    tmp_path: Path, model: bytes, metadata: dict[str, Any], exact_folder: Path
 ) -> None:
     write_bundle(tmp_path / "deep" / "new", model, metadata)
-    assert snapshot(tmp_path / "deep" / "new") == snapshot(shipped)
+    assert snapshot(tmp_path / "deep" / "new") == snapshot(exact_folder)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["new"]
     assert (tmp_path / "deep" / "new").stat().st_mode & 0o777 == 0o755
     load_bundle(tmp_path / "deep" / "new")

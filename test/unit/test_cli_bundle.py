@@ -49,24 +49,24 @@ def as_text(capsys: Capture, *words: object) -> tuple[int, str]:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_good_bundle_is_told_in_both_forms_alike(
-    capsys: Capture, shipped: Path, shipped_bundle: Bundle, action: str
+    capsys: Capture, exact_folder: Path, exact_model: Bundle, action: str
 ) -> None:
-    code, report = as_json(capsys, action, shipped)
+    code, report = as_json(capsys, action, exact_folder)
     assert code == 0
-    assert report["id"] == shipped_bundle.id
-    assert report["digest"] == shipped_bundle.digest
-    code, text = as_text(capsys, action, shipped)
+    assert report["id"] == exact_model.id
+    assert report["digest"] == exact_model.digest
+    code, text = as_text(capsys, action, exact_folder)
     assert code == 0
     labels = [line.split()[0] for line in text.splitlines() if not line.startswith(" ")]
     assert labels == list(report)
-    assert f"\ndigest                 {shipped_bundle.digest}\n" in text
+    assert f"\ndigest                 {exact_model.digest}\n" in text
     assert text.isprintable() is False  # its line ends
     assert all(line.isprintable() for line in text.splitlines())
 
 
-def test_validate_names_what_was_checked(capsys: Capture, shipped: Path, edit: Edit) -> None:
-    digest = load_bundle(shipped).digest
-    _, report = as_json(capsys, "validate", shipped, "--expected-digest", digest)
+def test_validate_names_what_was_checked(capsys: Capture, exact_folder: Path, edit: Edit) -> None:
+    digest = load_bundle(exact_folder).digest
+    _, report = as_json(capsys, "validate", exact_folder, "--expected-digest", digest)
     checked = report["checked"]
     assert checked["expected_digest"] == "agrees"
     assert checked["model"] == "model_bytes and model_sha256 agree"
@@ -105,10 +105,10 @@ def test_validate_says_whether_the_thresholds_were_found(
     assert report["checked"]["thresholds"].startswith("not readable from the graph")
 
 
-def test_inspect_is_proof_of_what_runs(capsys: Capture, shipped: Path) -> None:
-    _, report = as_json(capsys, "inspect", shipped)
+def test_inspect_is_proof_of_what_runs(capsys: Capture, exact_folder: Path) -> None:
+    _, report = as_json(capsys, "inspect", exact_folder)
     for name, facts in report["files"].items():
-        content = (shipped / name).read_bytes()
+        content = (exact_folder / name).read_bytes()
         assert facts == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert report["runs"] == {
         "runtime": f"ONNX Runtime {onnxruntime.__version__}",
@@ -184,21 +184,21 @@ def test_a_refusal_is_named_in_both_forms(
     assert err == f"error: {report['message']}\n"
 
 
-def test_a_wrong_digest_is_refused(capsys: Capture, shipped: Path) -> None:
+def test_a_wrong_digest_is_refused(capsys: Capture, exact_folder: Path) -> None:
     for pin in ("0" * 64, ""):
-        code, report = as_json(capsys, "validate", shipped, "--expected-digest", pin)
+        code, report = as_json(capsys, "validate", exact_folder, "--expected-digest", pin)
         assert (code, report["error"]) == (2, "DigestMismatchError")
 
 
 @pytest.mark.skipif(
     CUDA in onnxruntime.get_available_providers(), reason="this ONNX Runtime has CUDA"
 )
-def test_a_device_that_is_not_there_is_refused(capsys: Capture, shipped: Path) -> None:
-    code, report = as_json(capsys, "inspect", shipped, "--device", "cuda")
+def test_a_device_that_is_not_there_is_refused(capsys: Capture, exact_folder: Path) -> None:
+    code, report = as_json(capsys, "inspect", exact_folder, "--device", "cuda")
     assert (code, report["error"]) == (2, "ProviderUnavailableError")
     # which names no path of its own
-    assert report["path"] == str(shipped)
-    _, report = as_json(capsys, "inspect", shipped, "--device", "auto")
+    assert report["path"] == str(exact_folder)
+    _, report = as_json(capsys, "inspect", exact_folder, "--device", "auto")
     assert report["runs"]["providers"] == [CPU]
     assert report["runs"]["placement"].startswith("auto, measured with 1 rows: cpu")
 
@@ -292,8 +292,8 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "zeroproof_ros", "bundle", *map(str, words)]
 
 
-def test_as_a_process_it_prints_json_and_nothing_else(shipped: Path, tmp_path: Path) -> None:
-    for folder, code in ((shipped, 0), (tmp_path, 2)):
+def test_as_a_process_it_prints_json_and_nothing_else(exact_folder: Path, tmp_path: Path) -> None:
+    for folder, code in ((exact_folder, 0), (tmp_path, 2)):
         done = subprocess.run(
             command("smoke", folder, "--json", "--rows", 10),
             cwd=ROOT,

@@ -50,15 +50,15 @@ def calibrated(capsys: Capture, *words: object) -> tuple[int, str, str]:
 
 
 def test_the_new_bundle_accepts_no_near_row_and_its_model_is_the_same(
-    capsys: Capture, shipped: Path, data: Path, tmp_path: Path, arm: Planar2R
+    capsys: Capture, exact_folder: Path, data: Path, tmp_path: Path, arm: Planar2R
 ) -> None:
-    before = {path.name: path.read_bytes() for path in shipped.iterdir()}
+    before = {path.name: path.read_bytes() for path in exact_folder.iterdir()}
     new = tmp_path / "new"
     code, out, err = calibrated(
-        capsys, "--bundle", shipped, "--data", data, "--det-bound", 0.04, "--write", new
+        capsys, "--bundle", exact_folder, "--data", data, "--det-bound", 0.04, "--write", new
     )
     assert (code, err) == (0, "")
-    assert {path.name: path.read_bytes() for path in shipped.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in exact_folder.iterdir()} == before
     assert (new / "model.onnx").read_bytes() == before["model.onnx"]
     bundle = load_bundle(new)
     assert f"\n  bundle               {bundle.id}\n" in out
@@ -68,7 +68,7 @@ def test_the_new_bundle_accepts_no_near_row_and_its_model_is_the_same(
     assert bundle.config.tau_infer == pytest.approx(0.042, rel=0.02)
     assert bundle.deployment is not None
     told = bundle.deployment.validation
-    assert told["bundle"]["digest"] == load_bundle(shipped).digest
+    assert told["bundle"]["digest"] == load_bundle(exact_folder).digest
     assert told["data"] == {
         "file": "rows.npz",
         "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
@@ -80,10 +80,10 @@ def test_the_new_bundle_accepts_no_near_row_and_its_model_is_the_same(
 
 
 def test_without_options_it_prints_the_choice_for_the_arm(
-    capsys: Capture, shipped: Path, data: Path, arm: Planar2R
+    capsys: Capture, exact_folder: Path, data: Path, arm: Planar2R
 ) -> None:
     there = {path.name for path in data.parent.iterdir()}
-    code, out, err = calibrated(capsys, "--bundle", shipped, "--data", data)
+    code, out, err = calibrated(capsys, "--bundle", exact_folder, "--data", data)
     assert (code, err) == (0, "")
     assert "\n  det_bound            0.02\n" in out
     assert "\n  residual_tolerance   0.05\n" in out
@@ -94,11 +94,11 @@ def test_without_options_it_prints_the_choice_for_the_arm(
 
 
 def test_the_curves_are_written_with_the_choice(
-    capsys: Capture, shipped: Path, data: Path, tmp_path: Path
+    capsys: Capture, exact_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib, which draws the picture")
     out = tmp_path / "out"
-    assert calibrated(capsys, "--bundle", shipped, "--data", data, "--out", out)[0] == 0
+    assert calibrated(capsys, "--bundle", exact_folder, "--data", data, "--out", out)[0] == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "tau_infer_sweep.json",
         "tau_infer_sweep.md",
@@ -112,7 +112,7 @@ def test_the_curves_are_written_with_the_choice(
 
 
 def test_rows_that_can_not_calibrate_have_exit_code_1_and_write_nothing(
-    capsys: Capture, shipped: Path, data: Path, tmp_path: Path
+    capsys: Capture, exact_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "few.npz", **dict(zip(FEATURES, draw(1000).T, strict=True)))
     for words, message in (
@@ -121,7 +121,15 @@ def test_rows_that_can_not_calibrate_have_exit_code_1_and_write_nothing(
     ):
         code, out, err = calibrated(
             capsys,
-            *("--bundle", shipped, *words, "--out", tmp_path / "out", "--write", tmp_path / "new"),
+            *(
+                "--bundle",
+                exact_folder,
+                *words,
+                "--out",
+                tmp_path / "out",
+                "--write",
+                tmp_path / "new",
+            ),
         )
         assert (code, out) == (1, "")
         assert message in err
@@ -139,15 +147,15 @@ def test_a_graph_that_decodes_by_itself_can_not_be_calibrated(
 
 
 def test_refusals_have_exit_code_2(
-    capsys: Capture, shipped: Path, edit: Edit, data: Path, tmp_path: Path
+    capsys: Capture, exact_folder: Path, edit: Edit, data: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "new").mkdir()
     for words, message in (
         (["--bundle", tmp_path, "--data", data], "metadata.json"),
-        (["--bundle", shipped, "--data", tmp_path / "rows.csv"], "is not a readable file"),
-        (["--bundle", shipped, "--data", data, "--margin", "-1"], "margin is -1.0"),
-        (["--bundle", shipped, "--data", data, "--det-bound", "nan"], "det_bound is nan"),
-        (["--bundle", shipped, "--data", data, "--write", tmp_path / "new"], "new exists"),
+        (["--bundle", exact_folder, "--data", tmp_path / "rows.csv"], "is not a readable file"),
+        (["--bundle", exact_folder, "--data", data, "--margin", "-1"], "margin is -1.0"),
+        (["--bundle", exact_folder, "--data", data, "--det-bound", "nan"], "det_bound is nan"),
+        (["--bundle", exact_folder, "--data", data, "--write", tmp_path / "new"], "new exists"),
         (["--bundle", edit(deployment=...), "--data", data], "has no deployment block"),
     ):
         code, out, err = calibrated(capsys, *words)
@@ -167,12 +175,12 @@ def test_help_tells_formats_and_exit_codes(capsys: Capture) -> None:
 
 
 def test_held_out_is_what_the_model_says_below_its_thresholds_too(
-    shipped_bundle: Bundle, arm: Planar2R
+    exact_model: Bundle, arm: Planar2R
 ) -> None:
     rows = draw(500)
     rows[:100, 1] *= 1e-3
     rows[0, 1] = 0.0
-    data = held_out(shipped_bundle, rows)
+    data = held_out(exact_model, rows)
     np.testing.assert_array_equal(data.determinant, arm.determinant(rows[:, :2]))
     np.testing.assert_allclose(data.q_abs, np.abs(data.determinant), atol=1e-6)
     assert data.residual[0] == np.inf
@@ -202,11 +210,9 @@ def test_held_out_positions_are_measured_in_metres(position_bundle: Bundle, arm:
     assert data.residual.max() < Policy().position_tolerance / 10
 
 
-def test_the_gap_of_the_new_bundle_goes_to_the_solver(
-    shipped_bundle: Bundle, tmp_path: Path
-) -> None:
+def test_the_gap_of_the_new_bundle_goes_to_the_solver(exact_model: Bundle, tmp_path: Path) -> None:
     write_with_thresholds(
-        tmp_path / "new", shipped_bundle, InferenceConfig(0.03, 0.3), validation={"a": [1.5]}
+        tmp_path / "new", exact_model, InferenceConfig(0.03, 0.3), validation={"a": [1.5]}
     )
     bundle = load_bundle(tmp_path / "new")
     assert bundle.metadata["use_gap"] is True

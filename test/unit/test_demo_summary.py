@@ -44,7 +44,7 @@ def test_a_pass_is_counted_when_the_tool_leaves_a_singular_circle(ik: StrictIK) 
     assert summary["rows"] == 7
 
 
-def test_the_shipped_robot_file_is_the_block_of_the_shipped_bundle(ik: StrictIK) -> None:
+def test_the_robot_file_is_the_block_of_the_shipped_bundle(ik: StrictIK) -> None:
     ik.deployment.check_same_model(
         read_deployment(CONFIG / "robots" / "planar_2r.yaml"), CONFIG / "robots"
     )

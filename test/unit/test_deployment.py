@@ -25,10 +25,10 @@ def with_robot(block: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**block, "robot": {**block["robot"], **changes}}
 
 
-def test_the_robot_file_is_the_block_of_the_shipped_bundle(
-    robot_file: Path, shipped_bundle: Bundle
+def test_the_robot_file_is_the_block_of_the_exact_bundle(
+    robot_file: Path, exact_model: Bundle
 ) -> None:
-    read, own = read_deployment(robot_file), shipped_bundle.deployment
+    read, own = read_deployment(robot_file), exact_model.deployment
     assert own is not None
     for name in ("robot_type", "link_lengths", "joint_names", "base_frame", "features", "outputs"):
         assert getattr(read, name) == getattr(own, name)

@@ -24,22 +24,22 @@ without_cuda = pytest.mark.skipif(
 TOLERANCE = 2e-6
 
 
-def test_a_device_that_is_asked_for_is_what_runs(shipped: Path) -> None:
-    bundle = load_bundle_on("cpu", shipped, rows=1)
+def test_a_device_that_is_asked_for_is_what_runs(exact_folder: Path) -> None:
+    bundle = load_bundle_on("cpu", exact_folder, rows=1)
     assert bundle.runtime.providers == (CPU,)
     assert bundle.placement == "asked for"
 
 
 @without_cuda
-def test_cuda_that_is_not_there_is_refused_when_it_is_asked_for(shipped: Path) -> None:
+def test_cuda_that_is_not_there_is_refused_when_it_is_asked_for(exact_folder: Path) -> None:
     with pytest.raises(ProviderUnavailableError, match=f"provider {CUDA} was asked for"):
-        load_bundle_on("cuda", shipped, rows=1)
+        load_bundle_on("cuda", exact_folder, rows=1)
 
 
 @without_cuda
 @pytest.mark.parametrize("rows", [1, 1024])
-def test_auto_says_what_it_measured_and_what_it_could_not(shipped: Path, rows: int) -> None:
-    bundle = load_bundle_on(AUTO, shipped, rows=rows)
+def test_auto_says_what_it_measured_and_what_it_could_not(exact_folder: Path, rows: int) -> None:
+    bundle = load_bundle_on(AUTO, exact_folder, rows=rows)
     assert bundle.runtime.providers == (CPU,)
     measured = bundle.placement.partition(f"auto, measured with {rows} rows: cpu ")[2]
     assert float(measured.partition(" us")[0]) > 0
@@ -65,26 +65,26 @@ def test_auto_hides_no_model_that_the_cpu_can_not_load(good: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def on_cuda(shipped: Path) -> Bundle:
+def on_cuda(exact_folder: Path) -> Bundle:
     if CUDA not in onnxruntime.get_available_providers():
         pytest.skip("CUDA: this ONNX Runtime has no CUDAExecutionProvider")
-    return load_bundle(shipped, providers=(CUDA,))
+    return load_bundle(exact_folder, providers=(CUDA,))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 1000, 100_000])
-def test_cuda_agrees_with_the_cpu(on_cuda: Bundle, shipped_bundle: Bundle, rows: int) -> None:
+def test_cuda_agrees_with_the_cpu(on_cuda: Bundle, exact_model: Bundle, rows: int) -> None:
     rng = np.random.default_rng(rows)
     table = rng.uniform([-3, -0.2, -0.01, -0.01], [3, 0.2, 0.01, 0.01], (rows, 4))
-    cpu, cuda = shipped_bundle.run(table), on_cuda.run(table)
+    cpu, cuda = exact_model.run(table), on_cuda.run(table)
     assert cpu.q_abs is not None
     assert cuda.q_abs is not None
     np.testing.assert_allclose(cuda.q_abs, cpu.q_abs, rtol=0, atol=TOLERANCE)
     both = ~cpu.bottom_mask & ~cuda.bottom_mask
     # an error of Q weighs most where Q is smallest
-    scale = TOLERANCE / shipped_bundle.config.tau_infer
+    scale = TOLERANCE / exact_model.config.tau_infer
     np.testing.assert_allclose(cuda.decoded[both], cpu.decoded[both], rtol=scale, atol=scale)
     far = np.ones(rows, dtype=bool)
-    for tau in (shipped_bundle.config.tau_infer, shipped_bundle.config.tau_train):
+    for tau in (exact_model.config.tau_infer, exact_model.config.tau_train):
         assert tau is not None
         far &= abs(cpu.q_abs - tau) > TOLERANCE
     np.testing.assert_array_equal(cuda.bottom_mask[far], cpu.bottom_mask[far])

@@ -31,11 +31,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_shipped_bundle_is_reproduced_byte_by_byte(
-    shipped: Path, block: dict[str, Any], tmp_path: Path
+def test_the_exact_bundle_is_reproduced_byte_by_byte(
+    exact_folder: Path, block: dict[str, Any], tmp_path: Path
 ) -> None:
     write_exact_bundle(tmp_path / "new", block, CONFIG)
-    assert files(tmp_path / "new") == files(shipped)
+    assert files(tmp_path / "new") == files(exact_folder)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -48,10 +48,10 @@ def test_the_same_call_gives_the_same_bytes(
     assert load_bundle(tmp_path / "a").digest == load_bundle(tmp_path / "b").digest
 
 
-def test_the_model_is_the_arm(shipped_bundle: Bundle, arm: Planar2R) -> None:
+def test_the_model_is_the_arm(exact_model: Bundle, arm: Planar2R) -> None:
     rng = np.random.default_rng(7)
     rows = np.hstack([rng.uniform(-np.pi, np.pi, (500, 2)), rng.normal(0, 0.1, (500, 2))])
-    numerator, denominator = shipped_bundle.runtime.run(rows)
+    numerator, denominator = exact_model.runtime.run(rows)
     q, dx = rows[:, :2], rows[:, 2:]
     np.testing.assert_allclose(denominator, arm.determinant(q), atol=1e-6)
     moved = (arm.jacobian(q) @ numerator[:, :, None].astype(float))[:, :, 0]
@@ -59,8 +59,8 @@ def test_the_model_is_the_arm(shipped_bundle: Bundle, arm: Planar2R) -> None:
 
 
 @pytest.mark.parametrize("q1", [0.0, 1.0, -3.0])
-def test_a_stretched_arm_has_no_denominator_at_all(shipped_bundle: Bundle, q1: float) -> None:
-    _, denominator = shipped_bundle.runtime.run(np.array([[q1, 0.0, 0.1, 0.1]]))
+def test_a_stretched_arm_has_no_denominator_at_all(exact_model: Bundle, q1: float) -> None:
+    _, denominator = exact_model.runtime.run(np.array([[q1, 0.0, 0.1, 0.1]]))
     assert denominator == 0.0
 
 
@@ -99,14 +99,14 @@ POSES = np.array([[0.3, q2, 0.01, 0.02] for q2 in (0.02, -0.02, 0.1, 3.1, -1.0)]
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_threshold_one_ulp_of_float64_around_q_is_kept_by_both_kinds(
     exact_bundle: Exact,
-    shipped_bundle: Bundle,
+    exact_model: Bundle,
     kind: GraphKind,
     pose: int,
     towards: float | None,
     bottom: bool,
 ) -> None:
     rows = POSES[pose : pose + 1]
-    _, Q = shipped_bundle.runtime.run(rows)
+    _, Q = exact_model.runtime.run(rows)
     tau = abs(float(Q.item()))
     if towards is not None:
         tau = float(np.nextafter(tau, towards))

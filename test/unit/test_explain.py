@@ -42,9 +42,9 @@ from zeroproof_ros.pipeline import Policy, Reason, StrictIK, explain
     ],
 )
 def test_a_row_is_explained_by_its_figures(
-    shipped_bundle: Bundle, row: list[float], policy: dict[str, Any], sentence: str
+    exact_model: Bundle, row: list[float], policy: dict[str, Any], sentence: str
 ) -> None:
-    ik = StrictIK(shipped_bundle, Policy(**policy))
+    ik = StrictIK(exact_model, Policy(**policy))
     text = explain(ik, ik.solve(np.array([row])), 0)
     assert re.search(sentence, text), text
 
@@ -62,8 +62,8 @@ def test_a_model_that_misses_is_told_from_one_that_breaks_limits(
     assert "residual: |Q| 1; the model's answer misses its tolerances" in explain(ik, table, 0)
 
 
-def test_a_caller_s_reason_is_explained(shipped_bundle: Bundle) -> None:
-    ik = StrictIK(shipped_bundle)
+def test_a_caller_s_reason_is_explained(exact_model: Bundle) -> None:
+    ik = StrictIK(exact_model)
     table = ik.refuse(np.zeros((2, 4)), Reason.STALE)
     assert explain(ik, table, 1).startswith(
         "row 1 rejected: stale: the target was older than the timeout"

@@ -294,9 +294,9 @@ def test_trajectories_that_are_refused() -> None:
 
 
 @pytest.fixture
-def table(shipped_bundle: Bundle) -> ResultTable:
+def table(exact_model: Bundle) -> ResultTable:
     rows = np.array([[0.3, 1.2, 0.01, -0.02], [0.3, 0.0, -0.01, 0.0], [np.nan, 1, 0, 0]])
-    return StrictIK(shipped_bundle).solve(rows)
+    return StrictIK(exact_model).solve(rows)
 
 
 def test_results_come_back_as_they_went(table: ResultTable) -> None:
@@ -404,12 +404,12 @@ def test_levels_are_those_of_ros() -> None:
         assert bytes([getattr(diagnostics, name)]) == getattr(DiagnosticStatus, name)
 
 
-def test_info_says_what_serves(shipped_bundle: Bundle) -> None:
-    ik = StrictIK(shipped_bundle)
+def test_info_says_what_serves(exact_model: Bundle) -> None:
+    ik = StrictIK(exact_model)
     status = info.info_to_msg(ik, "node: bundle")
     values = diagnostics.values_from_msg(status)
-    assert status.hardware_id == shipped_bundle.id
-    assert values["bundle_digest"] == shipped_bundle.digest
+    assert status.hardware_id == exact_model.id
+    assert values["bundle_digest"] == exact_model.digest
     assert (values["tau_infer"], values["tau_train"]) == ("0.02", "0.05")
     assert values["joint_names"] == "joint1,joint2"
     assert values["max_batch"] == "65536"

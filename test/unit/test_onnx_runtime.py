@@ -29,8 +29,8 @@ without_cuda = pytest.mark.skipif(
 
 
 @pytest.fixture
-def model_file(shipped: Path) -> Path:
-    return shipped / "model.onnx"
+def model_file(exact_folder: Path) -> Path:
+    return exact_folder / "model.onnx"
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def summary_of(report: ValidationReport) -> Summary:
 
 
 @pytest.fixture(scope="module")
-def report(shipped_bundle: Bundle) -> ValidationReport:
-    return validation_report(shipped_bundle, rows=ROWS, seed=3)
+def report(exact_model: Bundle) -> ValidationReport:
+    return validation_report(exact_model, rows=ROWS, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +37,16 @@ def summary(report: ValidationReport) -> Summary:
     return summary_of(report)
 
 
-def test_the_rates_are_those_of_the_monitor(shipped_bundle: Bundle, summary: Summary) -> None:
-    table = StrictIK(shipped_bundle).solve(drawn_rows(shipped_bundle, rows=ROWS, seed=3))
+def test_the_rates_are_those_of_the_monitor(exact_model: Bundle, summary: Summary) -> None:
+    table = StrictIK(exact_model).solve(drawn_rows(exact_model, rows=ROWS, seed=3))
     rates = asdict(Rates.of(count_rows(table.rows, analytic=Source.ANALYTIC), 0.0))
     del rates["rows_per_second"]
     assert summary["splits"] == {"report": pytest.approx(rates, rel=1e-5)}
     assert summary["drawn"] == {"rows": ROWS, "seed": 3}
 
 
-def test_the_rates_are_those_of_det_j(shipped_bundle: Bundle, summary: Summary) -> None:
-    q = drawn_rows(shipped_bundle, rows=ROWS, seed=3)[:, :2]
+def test_the_rates_are_those_of_det_j(exact_model: Bundle, summary: Summary) -> None:
+    q = drawn_rows(exact_model, rows=ROWS, seed=3)[:, :2]
     determinant = np.abs(0.8 * np.sin(q[:, 1]))
     rates = summary["splits"]["report"]
     assert rates["bottom_rate"] == pytest.approx(np.mean(determinant < 0.02))
@@ -66,16 +66,16 @@ def test_the_strata_are_the_split_in_parts(summary: Summary) -> None:
             assert stratum["bottom_rate"] == 1.0
 
 
-def test_the_bound_is_an_edge_of_the_strata(shipped_bundle: Bundle) -> None:
-    found = summary_of(validation_report(shipped_bundle, rows=300, det_bound=0.03))
+def test_the_bound_is_an_edge_of_the_strata(exact_model: Bundle) -> None:
+    found = summary_of(validation_report(exact_model, rows=300, det_bound=0.03))
     assert found["det_bound"] == 0.03
     assert 0.03 in [stratum["from"] for stratum in found["strata"]]
 
 
 def test_the_residuals_are_quantiles_of_what_each_served(
-    shipped_bundle: Bundle, summary: Summary
+    exact_model: Bundle, summary: Summary
 ) -> None:
-    table = StrictIK(shipped_bundle).solve(drawn_rows(shipped_bundle, rows=ROWS, seed=3))
+    table = StrictIK(exact_model).solve(drawn_rows(exact_model, rows=ROWS, seed=3))
     assert summary["residuals"]["unit"] == "1"
     for name, source in (("model", Source.MODEL), ("solver", Source.ANALYTIC)):
         residual, told = table["residual"][table["source"] == source], summary["residuals"][name]
@@ -92,9 +92,9 @@ def test_the_curve_goes_through_the_threshold_of_the_bundle(summary: Summary) ->
     assert curves["fp_cens"][at - 1] > 0.0 < curves["fn_in"][at + 1]
 
 
-def test_seeds_draw_other_rows(shipped_bundle: Bundle, report: ValidationReport) -> None:
-    again = validation_report(shipped_bundle, rows=ROWS, seed=3)
-    other = validation_report(shipped_bundle, rows=ROWS, seed=4)
+def test_seeds_draw_other_rows(exact_model: Bundle, report: ValidationReport) -> None:
+    again = validation_report(exact_model, rows=ROWS, seed=3)
+    other = validation_report(exact_model, rows=ROWS, seed=4)
     assert again.summary == report.summary
     assert other.summary["splits"] != report.summary["splits"]
 
@@ -106,11 +106,9 @@ def test_the_rows_cover_the_whole_workspace(report: ValidationReport) -> None:
     assert (np.histogram(angle, 12)[0] > 0).all()
 
 
-def test_signature_thresholds_and_digests_are_told(
-    shipped_bundle: Bundle, summary: Summary
-) -> None:
-    assert summary["bundle_digest"] == shipped_bundle.digest
-    assert [f["sha256"] for f in summary["files"]] == [f.sha256 for f in shipped_bundle.files]
+def test_signature_thresholds_and_digests_are_told(exact_model: Bundle, summary: Summary) -> None:
+    assert summary["bundle_digest"] == exact_model.digest
+    assert [f["sha256"] for f in summary["files"]] == [f.sha256 for f in exact_model.files]
     assert summary["thresholds"] == {"tau_infer": 0.02, "tau_train": 0.05, "in_graph": None}
     assert summary["inputs"] == [{"name": "input_0", "dtype": "float32", "shape": ["batch", 4]}]
     assert [output["name"] for output in summary["outputs"]] == ["numerator", "denominator"]
@@ -118,23 +116,23 @@ def test_signature_thresholds_and_digests_are_told(
     assert summary["omitted"] == {}
 
 
-def test_named_splits_are_told_apart_and_one_is_judged(shipped_bundle: Bundle) -> None:
-    rows = drawn_rows(shipped_bundle, rows=400)
+def test_named_splits_are_told_apart_and_one_is_judged(exact_model: Bundle) -> None:
+    rows = drawn_rows(exact_model, rows=400)
     singular = rows.copy()
     singular[:, 1] = np.resize([0.0, np.pi, -np.pi], len(rows))
     splits = {"singular": singular, "test": rows}
-    good = summary_of(validation_report(shipped_bundle, splits, judged="test"))
+    good = summary_of(validation_report(exact_model, splits, judged="test"))
     assert (good["drawn"], good["judged"], good["passed"]) == (None, "test", True)
     assert good["splits"]["singular"]["bottom_rate"] == 1.0
-    bad = validation_report(shipped_bundle, splits, judged="singular")
+    bad = validation_report(exact_model, splits, judged="singular")
     failed = {gate["name"] for gate in bad.summary["gates"] if not gate["passed"]}
     assert failed == {"coverage", "bottom", "served_by_model"}
 
 
-def test_rows_that_are_not_finite_are_counted_and_told_as_null(shipped_bundle: Bundle) -> None:
-    rows = drawn_rows(shipped_bundle, rows=200)
+def test_rows_that_are_not_finite_are_counted_and_told_as_null(exact_model: Bundle) -> None:
+    rows = drawn_rows(exact_model, rows=200)
     rows[7, 0], rows[8, 3] = np.nan, np.inf
-    found = validation_report(shipped_bundle, {"test": rows}, judged="test")
+    found = validation_report(exact_model, {"test": rows}, judged="test")
     told = summary_of(found)
     assert told["splits"]["test"]["reject_rate"] == pytest.approx(2 / 200)
     assert told["splits"]["test"]["fault_rate"] == pytest.approx(2 / 200)
@@ -220,16 +218,16 @@ def test_a_model_that_raises_is_a_failed_bundle(graph_bundle: Callable[..., Bund
     assert dict(found.median_seconds) == {}
 
 
-def test_what_can_not_be_measured_is_refused(shipped_bundle: Bundle) -> None:
-    rows = drawn_rows(shipped_bundle, rows=5)
+def test_what_can_not_be_measured_is_refused(exact_model: Bundle) -> None:
+    rows = drawn_rows(exact_model, rows=5)
     with pytest.raises(ConfigError, match="the judged split is 'test', expected one of 'mine'"):
-        validation_report(shipped_bundle, {"mine": rows}, judged="test")
+        validation_report(exact_model, {"mine": rows}, judged="test")
     with pytest.raises(ArrayError, match="split 'mine' has no rows"):
-        validation_report(shipped_bundle, {"mine": rows[:0]}, judged="mine")
+        validation_report(exact_model, {"mine": rows[:0]}, judged="mine")
     with pytest.raises(ArrayError, match=r"shape \(5, 3\) .* expected \(N, 4\)"):
-        validation_report(shipped_bundle, {"mine": rows[:, :3]}, judged="mine")
+        validation_report(exact_model, {"mine": rows[:, :3]}, judged="mine")
     with pytest.raises(ConfigError, match="the judged split is 'report'"):
-        validation_report(shipped_bundle, {})
+        validation_report(exact_model, {})
     for bound in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ThresholdError, match="det_bound"):
-            validation_report(shipped_bundle, det_bound=bound)
+            validation_report(exact_model, det_bound=bound)

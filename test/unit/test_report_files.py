@@ -41,10 +41,10 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def written(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(exact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bundle in it and its report beside that, as a reference run leaves it."""
     root = tmp_path_factory.mktemp("reference")
-    bundle = load_bundle(shutil.copytree(shipped, root / "bundle"))
+    bundle = load_bundle(shutil.copytree(exact_folder, root / "bundle"))
     assert write_report(validation_report(bundle, rows=ROWS), root) == root
     return root
 
@@ -101,7 +101,7 @@ def test_everything_is_written_and_loaded(written: Path) -> None:
     assert read(written / LATENCY)["median_seconds"].keys() == {"rows_1", "rows_1024"}
 
 
-def test_two_processes_write_the_same_bytes(shipped: Path, tmp_path: Path) -> None:
+def test_two_processes_write_the_same_bytes(exact_folder: Path, tmp_path: Path) -> None:
     """Also where a person has settings of their own, another place and another order of sets."""
     own = tmp_path / "settings"
     own.mkdir()
@@ -109,7 +109,7 @@ def test_two_processes_write_the_same_bytes(shipped: Path, tmp_path: Path) -> No
     found = []
     for run, settings in enumerate(({}, {"MATPLOTLIBRC": str(own), "LC_ALL": "C"})):
         out = tmp_path / f"run {run}"
-        bundle = shutil.copytree(shipped, tmp_path / f"bundle {run}")
+        bundle = shutil.copytree(exact_folder, tmp_path / f"bundle {run}")
         subprocess.run(
             [
                 *(sys.executable, "-m", "zeroproof_ros.report", "bundle", bundle),
@@ -144,10 +144,10 @@ def test_a_report_beside_its_bundle_leaves_the_bundle_as_it_is(good: Path) -> No
     assert (artifacts.bundle_dir, artifacts.bundle_digest) == (good, bundle.digest)
 
 
-def test_a_bundle_elsewhere_is_told_by_its_digest(shipped_bundle: Bundle, tmp_path: Path) -> None:
-    write_report(validation_report(shipped_bundle, rows=50), tmp_path)
+def test_a_bundle_elsewhere_is_told_by_its_digest(exact_model: Bundle, tmp_path: Path) -> None:
+    write_report(validation_report(exact_model, rows=50), tmp_path)
     artifacts = load(tmp_path)
-    assert artifacts.bundle_digest == shipped_bundle.digest
+    assert artifacts.bundle_digest == exact_model.digest
     assert (artifacts.bundle_dir, artifacts.bundle_model_path) == (None, None)
     assert (artifacts.bundle_metadata_path, artifacts.bundle_metadata) == (None, None)
 
@@ -295,11 +295,9 @@ def test_a_bundle_without_its_metadata_in_the_list_is_refused(root: Path) -> Non
         load(root)
 
 
-def test_a_folder_that_can_not_be_written_is_refused(
-    shipped_bundle: Bundle, tmp_path: Path
-) -> None:
+def test_a_folder_that_can_not_be_written_is_refused(exact_model: Bundle, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    report = validation_report(shipped_bundle, rows=50)
+    report = validation_report(exact_model, rows=50)
     with pytest.raises(ReportError, match="file can not be written: .* choose another folder"):
         write_report(report, tmp_path / "file")
 
@@ -336,8 +334,8 @@ def test_the_markdown_tells_verdict_gates_and_figures(written: Path) -> None:
     assert "| 0.02 | 0 | 0 | " in text
 
 
-def test_exit_code_of_a_good_bundle(shipped: Path, tmp_path: Path, capsys: Capture) -> None:
-    assert main(["bundle", str(shipped), "--out", str(tmp_path), "--rows", "400"]) == 0
+def test_exit_code_of_a_good_bundle(exact_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["bundle", str(exact_folder), "--out", str(tmp_path), "--rows", "400"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.count("passed  ") == 6
@@ -383,9 +381,9 @@ def test_exit_code_of_a_wrong_command_line(words: list[str], capsys: Capture) ->
 
 @pytest.mark.parametrize("rows", [[[0.0, 1.0, 0.1, 0.1]], [[0.0, 0.0, 0.1, 0.1]], [[np.nan] * 4]])
 def test_one_row_of_any_kind_makes_a_report(
-    shipped_bundle: Bundle, tmp_path: Path, rows: list[list[float]]
+    exact_model: Bundle, tmp_path: Path, rows: list[list[float]]
 ) -> None:
-    report = validation_report(shipped_bundle, {"one": np.array(rows)}, judged="one")
+    report = validation_report(exact_model, {"one": np.array(rows)}, judged="one")
     write_report(report, tmp_path)
     artifacts = load(tmp_path)
     assert artifacts.inference_summary["n_eval"] == 1

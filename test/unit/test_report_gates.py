@@ -62,9 +62,9 @@ def test_failed_checks_are_named() -> None:
 
 
 @pytest.fixture
-def split(shipped_bundle: Bundle) -> Split:
-    """Rows of the shipped bundle, to be spoilt; all of its gates would pass."""
-    return answered(shipped_bundle)
+def split(exact_model: Bundle) -> Split:
+    """Rows of the exact bundle, to be spoilt; all of its gates would pass."""
+    return answered(exact_model)
 
 
 def answered(bundle: Bundle, rows: int = 2000) -> Split:
@@ -80,9 +80,9 @@ def first(split: Split, source: Source) -> int:
     return int(np.flatnonzero(split.rows["source"] == source)[0])
 
 
-def test_the_shipped_bundle_accepts_nothing_unsafe(split: Split, shipped_bundle: Bundle) -> None:
+def test_the_exact_bundle_accepts_nothing_unsafe(split: Split, exact_model: Bundle) -> None:
     assert {int(s) for s in split.rows["source"]} >= {Source.MODEL, Source.ANALYTIC}
-    gate = judged(shipped_bundle, split)
+    gate = judged(exact_model, split)
     assert (gate.passed, gate.found) == (True, 0)
 
 
@@ -90,66 +90,66 @@ def test_the_shipped_bundle_accepts_nothing_unsafe(split: Split, shipped_bundle:
     ("source", "tolerance"), [(Source.MODEL, 0.05), (Source.ANALYTIC, 0.9)], ids=str
 )
 def test_a_residual_above_the_tolerance_of_its_source_is_unsafe(
-    split: Split, shipped_bundle: Bundle, source: Source, tolerance: float
+    split: Split, exact_model: Bundle, source: Source, tolerance: float
 ) -> None:
     row = first(split, source)
     split.rows["residual"][row] = tolerance
-    assert judged(shipped_bundle, split).passed
+    assert judged(exact_model, split).passed
     for residual in (np.nextafter(tolerance, 1.0), np.inf, np.nan):
         split.rows["residual"][row] = residual
-        gate = judged(shipped_bundle, split)
+        gate = judged(exact_model, split)
         assert (gate.passed, gate.found) == (False, 1)
         assert gate.why.startswith("1 served with an answer that is not finite or a residual above")
 
 
-def test_a_residual_of_a_row_nobody_served_is_not(split: Split, shipped_bundle: Bundle) -> None:
+def test_a_residual_of_a_row_nobody_served_is_not(split: Split, exact_model: Bundle) -> None:
     split.rows["residual"][0] = np.inf
     split.rows["source"][0] = Source.NONE
-    assert judged(shipped_bundle, split).passed
+    assert judged(exact_model, split).passed
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_an_answer_that_is_not_finite_is_unsafe(
-    split: Split, shipped_bundle: Bundle, number: float
+    split: Split, exact_model: Bundle, number: float
 ) -> None:
     split.rows["resolved"][first(split, Source.MODEL), 1] = number
-    assert judged(shipped_bundle, split).found == 1
+    assert judged(exact_model, split).found == 1
 
 
 def test_an_accepted_row_near_a_singularity_is_unsafe_also_in_the_gap(
-    split: Split, shipped_bundle: Bundle
+    split: Split, exact_model: Bundle
 ) -> None:
     near = split.near(BOUND)
     assert near.any()
     assert split.rows["bottom"][near].all()
     row = int(np.flatnonzero(near)[0])
     split.rows["bottom"][row], split.rows["gap"][row] = 0, 1
-    gate = judged(shipped_bundle, split)
+    gate = judged(exact_model, split)
     assert (gate.passed, gate.found) == (False, 1)
     assert gate.why.endswith("; 1 accepted with |det J| below 0.02")
 
 
-def test_a_row_of_which_det_j_is_not_known_is_near(split: Split, shipped_bundle: Bundle) -> None:
+def test_a_row_of_which_det_j_is_not_known_is_near(split: Split, exact_model: Bundle) -> None:
     assert split.determinant is not None
     split.determinant[first(split, Source.MODEL)] = np.nan
-    assert judged(shipped_bundle, split).found == 1
+    assert judged(exact_model, split).found == 1
 
 
 def test_the_bound_is_compared_as_closely_as_float32_allows(
-    split: Split, shipped_bundle: Bundle
+    split: Split, exact_model: Bundle
 ) -> None:
     assert split.determinant is not None
     row = first(split, Source.MODEL)
     for determinant, found in ((BOUND, 0), (BOUND - 1e-7, 0), (BOUND - 1e-5, 1)):
         split.determinant[row] = determinant
-        assert judged(shipped_bundle, split).found == found
+        assert judged(exact_model, split).found == found
 
 
-def test_every_split_is_looked_at(split: Split, shipped_bundle: Bundle) -> None:
-    spoilt = answered(shipped_bundle, 100)
+def test_every_split_is_looked_at(split: Split, exact_model: Bundle) -> None:
+    spoilt = answered(exact_model, 100)
     spoilt.rows["residual"][first(spoilt, Source.MODEL)] = 1.0
-    assert judged(shipped_bundle, spoilt, split).found == 1
-    assert judged(shipped_bundle, split, spoilt).found == 1
+    assert judged(exact_model, spoilt, split).found == 1
+    assert judged(exact_model, split, spoilt).found == 1
 
 
 def test_a_threshold_below_the_bound_is_unsafe(exact_bundle: Callable[..., Bundle]) -> None:

@@ -38,8 +38,8 @@ def report_of(bundle: Bundle, rows: int = 100, seed: int = 0) -> Mapping[str, An
 
 
 @pytest.fixture
-def trial(shipped_bundle: Bundle) -> Trial:
-    return trial_of(shipped_bundle)
+def trial(exact_model: Bundle) -> Trial:
+    return trial_of(exact_model)
 
 
 def trial_of(bundle: Bundle) -> Trial:
@@ -83,11 +83,11 @@ def test_a_model_of_joint_positions_passes(position_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 1 << 64])
-def test_rows_are_of_every_kind(shipped_bundle: Bundle, seed: int) -> None:
-    deployment = shipped_bundle.deployment
+def test_rows_are_of_every_kind(exact_model: Bundle, seed: int) -> None:
+    deployment = exact_model.deployment
     assert deployment is not None
     arm = deployment.arm
-    rows, kinds = smoke_rows(shipped_bundle, 30, np.random.default_rng(seed))
+    rows, kinds = smoke_rows(exact_model, 30, np.random.default_rng(seed))
     of_kind = {kind: rows[kinds == kind] for kind in dict.fromkeys(kinds.tolist())}
     assert list(of_kind) == ["random", "singular", "nan", "infinite", "twice"]
     assert len(of_kind["random"]) == 30
@@ -106,9 +106,9 @@ def test_rows_are_of_every_kind(shipped_bundle: Bundle, seed: int) -> None:
     assert of_kind["twice"].tolist() == rows[:1].tolist()
 
 
-def test_the_same_seed_gives_the_same_rows(shipped_bundle: Bundle) -> None:
+def test_the_same_seed_gives_the_same_rows(exact_model: Bundle) -> None:
     one, other, another = (
-        smoke_rows(shipped_bundle, 5, np.random.default_rng(seed))[0] for seed in (3, 3, 4)
+        smoke_rows(exact_model, 5, np.random.default_rng(seed))[0] for seed in (3, 3, 4)
     )
     assert one.tobytes() == other.tobytes() != another.tobytes()
 

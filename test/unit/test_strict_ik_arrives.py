@@ -9,7 +9,7 @@ from zeroproof_ros.pipeline import Policy, StrictIK
 
 
 def test_an_arm_that_fell_behind_catches_up_and_no_row_on_the_way_is_rejected(
-    shipped_bundle: Bundle,
+    exact_model: Bundle,
 ) -> None:
     rng, n = np.random.default_rng(7), 600
     q = np.stack([rng.uniform(-1.2, 1.2, n), rng.uniform(-3.1, 3.1, n)], axis=1)
@@ -18,7 +18,7 @@ def test_an_arm_that_fell_behind_catches_up_and_no_row_on_the_way_is_rejected(
     radius[::10], radius[1::10] = 1.8, 0.2
     target = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
-    ik = StrictIK(shipped_bundle, Policy(step_duration=0.1))
+    ik = StrictIK(exact_model, Policy(step_duration=0.1))
     arm = ik.deployment.arm
     for _ in range(80):
         table = ik.solve(np.concatenate([q, target - arm.forward(q)], axis=1))

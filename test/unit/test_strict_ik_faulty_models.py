@@ -63,12 +63,12 @@ def deciding(graph_bundle: MakeBundle) -> MakeBundle:
     ],
 )
 def test_a_wrong_answer_is_replaced_by_the_solvers(
-    lying: MakeBundle, shipped_bundle: Bundle, a: str, b: str, reason: Reason
+    lying: MakeBundle, exact_model: Bundle, a: str, b: str, reason: Reason
 ) -> None:
     table = StrictIK(lying(a, b)).solve(ROWS)
     assert table["source"].tolist() == [Source.ANALYTIC] * 3
     assert table["reason"].tolist() == [reason] * 3
-    right = StrictIK(shipped_bundle).solve(ROWS)
+    right = StrictIK(exact_model).solve(ROWS)
     np.testing.assert_allclose(table["resolved"], right["resolved"], atol=1e-6)
     assert (table["residual"] < 0.1).all()
 

@@ -45,12 +45,12 @@ policies = st.builds(
 )
 
 
-@pytest.fixture(scope="module", params=["shipped", "strict", "position"])
+@pytest.fixture(scope="module", params=["exact_model", "strict", "position_bundle"])
 def bundle(request: pytest.FixtureRequest) -> Bundle:
     if request.param == "strict":
         made: Bundle = request.getfixturevalue("exact_bundle")(kind=GraphKind.STRICT)
         return made
-    found: Bundle = request.getfixturevalue(f"{request.param}_bundle")
+    found: Bundle = request.getfixturevalue(request.param)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Each reason and each policy by name, on the shipped bundle."""
+"""Each reason and each policy by name, on the exact bundle."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def outcome(ik: StrictIK, row: list[float]) -> tuple[Source, Reason]:
     ],
 )
 def test_a_row_is_served_or_refused_for_its_reason(
-    shipped_bundle: Bundle, row: list[float], source: Source, reason: Reason
+    exact_model: Bundle, row: list[float], source: Source, reason: Reason
 ) -> None:
-    assert outcome(StrictIK(shipped_bundle), row) == (source, reason)
+    assert outcome(StrictIK(exact_model), row) == (source, reason)
 
 
-def test_a_model_step_that_leaves_the_limits_is_refused_for_that(shipped_bundle: Bundle) -> None:
-    ik = StrictIK(shipped_bundle)
+def test_a_model_step_that_leaves_the_limits_is_refused_for_that(exact_model: Bundle) -> None:
+    ik = StrictIK(exact_model)
     table = ik.solve(np.array([AT_LIMIT]))
     # The model was accurate; it is the limit that stopped it, and the solver after it.
     assert np.isfinite(table["decoded"]).all()
@@ -70,11 +70,11 @@ def test_a_model_step_that_leaves_the_limits_is_refused_for_that(shipped_bundle:
     ],
 )
 def test_a_step_that_is_right_to_first_order_and_leads_away_is_not_the_models(
-    shipped_bundle: Bundle, row: list[float], source: Source, reason: Reason
+    exact_model: Bundle, row: list[float], source: Source, reason: Reason
 ) -> None:
-    ik, rows = StrictIK(shipped_bundle), np.array([row])
+    ik, rows = StrictIK(exact_model), np.array([row])
     arm, q, dx = ik.deployment.arm, rows[:, :2], rows[:, 2:]
-    result = shipped_bundle.run(rows)
+    result = exact_model.run(rows)
     assert not (result.bottom_mask | result.gap_mask).any()
     _, J = arm.forward_and_jacobian(q)
     assert differential_residual(J, result.decoded, dx) < 1e-5
@@ -83,9 +83,9 @@ def test_a_step_that_is_right_to_first_order_and_leads_away_is_not_the_models(
     assert outcome(ik, row) == (source, reason)
 
 
-def test_a_long_step_is_shortened_to_the_step_limit(shipped_bundle: Bundle) -> None:
+def test_a_long_step_is_shortened_to_the_step_limit(exact_model: Bundle) -> None:
     for duration in (0.1, 0.02):
-        ik = StrictIK(shipped_bundle, Policy(step_duration=duration, motion_tolerance=0.99))
+        ik = StrictIK(exact_model, Policy(step_duration=duration, motion_tolerance=0.99))
         table = ik.solve(np.array([FAR]))
         np.testing.assert_allclose(np.abs(table["resolved"]).max(), 3.0 * duration, rtol=1e-12)
 
@@ -93,9 +93,9 @@ def test_a_long_step_is_shortened_to_the_step_limit(shipped_bundle: Bundle) -> N
 @pytest.mark.parametrize("bottom_policy", ["fallback", "reject"])
 @pytest.mark.parametrize("gap_policy", ["fallback", "accept", "reject"])
 def test_policies_decide_about_their_own_rows_only(
-    shipped_bundle: Bundle, bottom_policy: str, gap_policy: str
+    exact_model: Bundle, bottom_policy: str, gap_policy: str
 ) -> None:
-    ik = StrictIK(shipped_bundle, Policy(bottom_policy, gap_policy))
+    ik = StrictIK(exact_model, Policy(bottom_policy, gap_policy))
     bottom = {"fallback": Source.ANALYTIC, "reject": Source.NONE}[bottom_policy]
     gap = {
         "fallback": (Source.ANALYTIC, Reason.GAP),
@@ -109,27 +109,27 @@ def test_policies_decide_about_their_own_rows_only(
 
 
 @pytest.mark.parametrize("policy", [Policy("reject", "reject"), Policy("reject", "accept")])
-def test_a_rejected_row_has_no_residual(shipped_bundle: Bundle, policy: Policy) -> None:
-    table = StrictIK(shipped_bundle, policy).solve(np.array([STRETCHED_IN]))
+def test_a_rejected_row_has_no_residual(exact_model: Bundle, policy: Policy) -> None:
+    table = StrictIK(exact_model, policy).solve(np.array([STRETCHED_IN]))
     assert table["residual"].item() == np.inf
 
 
-def test_an_accepted_gap_row_is_still_checked(shipped_bundle: Bundle) -> None:
+def test_an_accepted_gap_row_is_still_checked(exact_model: Bundle) -> None:
     far_gap = [0.3, 0.05, -0.1, 0.1]
-    ik = StrictIK(shipped_bundle, Policy(gap_policy="accept"))
+    ik = StrictIK(exact_model, Policy(gap_policy="accept"))
     table = ik.solve(np.array([far_gap]))
     assert table["gap"].item() == 1
     assert table["source"].item() != Source.MODEL
 
 
 def test_a_solver_that_fails_costs_only_the_rows_it_was_given(
-    shipped_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    exact_model: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Any:
         raise np.linalg.LinAlgError("singular matrix")
 
     monkeypatch.setattr(AnalyticSolver, "motion", fail)
-    table = StrictIK(shipped_bundle).solve(np.array([OK, STRETCHED_IN, OK, GAP]))
+    table = StrictIK(exact_model).solve(np.array([OK, STRETCHED_IN, OK, GAP]))
     failed = Reason.FALLBACK_FAILED
     assert table["reason"].tolist() == [Reason.OK, failed, Reason.OK, failed]
     assert table["source"].tolist() == [Source.MODEL, Source.NONE, Source.MODEL, Source.NONE]
@@ -137,18 +137,16 @@ def test_a_solver_that_fails_costs_only_the_rows_it_was_given(
     assert np.isinf(table["residual"][1::2]).all()
 
 
-def test_a_row_of_uncounted_turns_costs_only_itself(shipped_bundle: Bundle) -> None:
+def test_a_row_of_uncounted_turns_costs_only_itself(exact_model: Bundle) -> None:
     rows = np.array([[2.96785371e16, 1.0, 0.0, 0.0], STRETCHED_IN, GAP])
-    table = StrictIK(shipped_bundle).solve(rows)
+    table = StrictIK(exact_model).solve(rows)
     assert table["source"].tolist() == [Source.NONE, Source.ANALYTIC, Source.ANALYTIC]
 
 
 @pytest.mark.parametrize("reason", [Reason.STALE, Reason.BAD_INPUT, Reason.RUNTIME_ERROR])
-def test_a_caller_may_refuse_rows_for_its_own_reason(
-    shipped_bundle: Bundle, reason: Reason
-) -> None:
+def test_a_caller_may_refuse_rows_for_its_own_reason(exact_model: Bundle, reason: Reason) -> None:
     rows = np.array([OK, [np.nan] * 4])
-    table = StrictIK(shipped_bundle).refuse(rows, reason)
+    table = StrictIK(exact_model).refuse(rows, reason)
     np.testing.assert_array_equal(table["in"], rows)
     assert table["reason"].tolist() == [reason, reason]
     assert not table.served.any()
@@ -158,8 +156,8 @@ def test_a_caller_may_refuse_rows_for_its_own_reason(
     assert np.isinf(table["residual"]).all()
 
 
-def test_an_empty_batch_is_answered_empty(shipped_bundle: Bundle) -> None:
-    ik = StrictIK(shipped_bundle)
+def test_an_empty_batch_is_answered_empty(exact_model: Bundle) -> None:
+    ik = StrictIK(exact_model)
     table = ik.solve(np.empty((0, 4)))
     assert len(table) == 0
     assert ik.commands(table).shape == (0, 2)
@@ -173,8 +171,8 @@ def test_an_empty_batch_is_answered_empty(shipped_bundle: Bundle) -> None:
      np.array([["1"] * 4]), np.zeros((1, 4), complex), np.array([[None] * 4])],
     ids=lambda i: f"{i.dtype}{i.shape}",
 )  # fmt: skip
-def test_what_is_no_table_of_the_features_is_refused(shipped_bundle: Bundle, inputs: Any) -> None:
-    ik = StrictIK(shipped_bundle)
+def test_what_is_no_table_of_the_features_is_refused(exact_model: Bundle, inputs: Any) -> None:
+    ik = StrictIK(exact_model)
     message = r"expected \(N, 4\) real numbers with the columns theta1, theta2, dx, dy"
     with pytest.raises(ArrayError, match=message):
         ik.solve(inputs)
@@ -183,15 +181,15 @@ def test_what_is_no_table_of_the_features_is_refused(shipped_bundle: Bundle, inp
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.int8])
-def test_rows_of_any_real_dtype_are_answered(shipped_bundle: Bundle, dtype: Any) -> None:
+def test_rows_of_any_real_dtype_are_answered(exact_model: Bundle, dtype: Any) -> None:
     rows = np.array([[0, 1, 0, 0], [1, 1, 0, 0]], dtype=dtype)
-    assert StrictIK(shipped_bundle).solve(rows)["reason"].tolist() == [0, 0]
+    assert StrictIK(exact_model).solve(rows)["reason"].tolist() == [0, 0]
 
 
-def test_the_input_is_left_alone(shipped_bundle: Bundle) -> None:
+def test_the_input_is_left_alone(exact_model: Bundle) -> None:
     rows = np.array([OK, STRETCHED_IN, FAR])
     rows.flags.writeable = False
-    table = StrictIK(shipped_bundle).solve(rows)
+    table = StrictIK(exact_model).solve(rows)
     assert not np.shares_memory(table.rows, rows)
 
 

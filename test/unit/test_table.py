@@ -86,8 +86,8 @@ def test_columns_are_aligned_and_do_not_overlap(features: Any, outputs: Any) -> 
     assert layout.dtype.itemsize % 8 == 0
 
 
-def test_every_column_is_read_from_the_bytes_at_its_offset(shipped_bundle: Bundle) -> None:
-    table = StrictIK(shipped_bundle).solve(
+def test_every_column_is_read_from_the_bytes_at_its_offset(exact_model: Bundle) -> None:
+    table = StrictIK(exact_model).solve(
         np.array([[0.3, 1.2, 0.01, 0.02], [0.0, 0.0, -0.01, 0.0], [np.nan, 0.0, 0.0, 0.0]])
     )
     content, step = table.rows.tobytes(), table.layout.dtype.itemsize

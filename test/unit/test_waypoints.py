@@ -23,8 +23,8 @@ def path(*elbows: float) -> Any:
 
 
 @pytest.fixture(scope="module")
-def ik(shipped_bundle: Bundle) -> StrictIK:
-    return StrictIK(shipped_bundle)
+def ik(exact_model: Bundle) -> StrictIK:
+    return StrictIK(exact_model)
 
 
 def test_commands_are_absolute_and_in_row_order(ik: StrictIK, arm: Planar2R) -> None:
