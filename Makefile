@@ -38,7 +38,7 @@ COLCON := COLCON_HOME=$(WORKSPACE)/.colcon \
 	COLCON_EXTENSION_BLOCKLIST=colcon_core.event_handler.desktop_notification \
 	$(TEST)/bin/colcon --log-base log
 
-.PHONY: help test lint unit colcon installed test-oldest docs bench demo clean
+.PHONY: help test lint unit colcon installed test-oldest docs reference bench demo clean
 
 help:
 	@echo "make test         everything that has to pass: lint, tests, colcon build and test"
@@ -47,6 +47,7 @@ help:
 	@echo "make installed    colcon build and test, then the installed nodes as processes"
 	@echo "make test-oldest  pytest with the oldest supported versions (Python 3.10 to 3.12)"
 	@echo "make docs         write the generated parts of docs/"
+	@echo "make reference    train, calibrate, export and judge a planar arm; writes build/reference"
 	@echo "make bench        the scripts in benchmarks/"
 	@echo "make demo         simulated arm, strict node and monitor for 15 s; writes build/demo"
 	@echo "make clean        remove environments, build results and caches"
@@ -89,6 +90,10 @@ test-oldest: $(OLDEST)/stamp
 
 docs: $(TEST)/stamp
 	@$(call source_env,$(TEST)) $(TEST)/bin/python test/write_docs.py
+
+reference: $(TEST)/stamp
+	@echo "== reference: train with seed 0, which takes a minute; results in build/reference"
+	@$(call source_env,$(TEST)) $(TEST)/bin/python -m zeroproof_ros reference --out build/reference $(ARGS)
 
 bench: $(BENCH)/stamp
 	@for script in $(or $(wildcard benchmarks/*.py),:); do \
