@@ -22,7 +22,7 @@ from zeroproof_ros.reference import (
     ReferenceRoboticsDeploymentConfig,
     run_reference_robotics_deployment,
 )
-from zeroproof_ros.report import DeploymentArtifacts
+from zeroproof_ros.report import DeploymentArtifacts, validation_report
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -87,6 +87,24 @@ def test_the_metadata_tell_how_the_model_was_made(poor: DeploymentArtifacts) -> 
     assert (made["seed"], made["samples"], made["epochs"]) == (0, 6000, 2)
     assert np.isfinite(made["validation_loss"])
     assert "no tau_train helps" in deployment["validation"]["refused"]
+
+
+def test_the_shipped_bundle_is_learned_and_says_what_it_reached() -> None:
+    shipped = load_bundle(Path(__file__).parents[2] / "config" / "bundles" / "planar_2r")
+    assert shipped.deployment is not None
+    made, told = shipped.deployment.model, shipped.deployment.validation
+    assert (made["kind"], made["seed"]) == ("learned", 0)
+    assert told["calibration"]["tau_infer"] == shipped.config.tau_infer
+    rates = told["rates"]
+    assert rates["coverage"] >= 0.95
+    assert rates["gap_rate"] <= 0.03
+    assert rates["total_predictions"] >= 20_000
+    report = validation_report(shipped)
+    assert report.passed
+    residuals = report.summary["residuals"]["model"]
+    assert residuals["p50"] <= 2e-3
+    assert residuals["p95"] <= 1e-2
+    assert residuals["max"] <= 5e-2
 
 
 def test_the_splits_are_judged_on_the_workspace_and_the_test_split_decides(

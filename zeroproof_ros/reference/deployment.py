@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from zeroproof_ros.calibration import (
 )
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.errors import CalibrationError, ConfigError, DeploymentError
+from zeroproof_ros.monitor import SCMMonitor
 from zeroproof_ros.pipeline import held_out
 from zeroproof_ros.report import (
     DeploymentArtifacts,
@@ -139,10 +140,13 @@ def _deploy(
             deployment=deployment,
         )
         uncalibrated = load_bundle(Path(scratch) / BUNDLE)
-        refused, thresholds, record = None, untuned, {}
+        refused, thresholds = None, untuned
+        record: dict[str, Any]
         try:
             chosen = _calibrate(uncalibrated, splits.calibration, bound, config.seed, out)
-            thresholds, record = chosen.config, asdict(chosen)
+            thresholds = chosen.config
+            rates = _rates(uncalibrated, _workspace(splits.calibration), thresholds)
+            record = {"calibration": asdict(chosen), "rates": rates}
         except CalibrationError as error:
             refused = str(error)
             record = {"refused": refused}
@@ -180,6 +184,15 @@ def _calibrate(bundle: Bundle, rows: Rows, bound: float, seed: int, out: Path) -
     write_tau_infer_sweep(out, curves, provenance={"split": "calibration", "seed": seed})
     draw_calibration(curves, chosen, out / "tau_infer_sweep.png")
     return chosen
+
+
+def _rates(bundle: Bundle, rows: Any, thresholds: InferenceConfig) -> dict[str, float]:
+    """What the thresholds do to rows (N, 4), so that a running system can be compared with it."""
+    counted = SCMMonitor()
+    split = replace(thresholds, provenance="experimental")  # as a bundle decodes
+    result = replace(bundle, config=split).run(rows)
+    counted.update(result.bottom_mask, result.gap_mask)
+    return counted.report()
 
 
 def _workspace(rows: Rows) -> Any:
