@@ -40,7 +40,7 @@ COUNTS = (*WORK, *ERRORS, *WARNINGS)
 # Rows of the exact bundle, which has det J = 0.8 sin(theta2), tau_infer 0.02, tau_train 0.05.
 GOOD = (0.3, 1.2, 0.01, -0.02)
 BOTTOM = (0.3, 0.0, -0.01, 0.0)
-GAP = (0.3, 0.0375, -0.002, 0.001)
+GAP = (0.3, 0.0375, -0.0002, 0.0001)
 
 
 def rows_of(*rows: tuple[float, ...]) -> np.ndarray:
