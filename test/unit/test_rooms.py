@@ -78,7 +78,7 @@ LIBRARIES: dict[str, set[str]] = {
     "training": {"numpy", "onnx", "torch", "yaml"},
     "training/trainer.py": {"rich"},  # the progress bar
     "bags": {"numpy", "rosbags"},
-    "reference": {"torch", "yaml"},
+    "reference": {"yaml"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},
     "cli": {"numpy", "rich", "matplotlib", "yaml", "ament_index_python"},
     "cli/bundle_facts.py": {"onnxruntime"},

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from zeroproof_ros.bundle import Bundle, Deployment, GraphKind, load_bundle, write_with_thresholds
+from zeroproof_ros.bundle import Bundle, Deployment, load_bundle, write_with_thresholds
 from zeroproof_ros.calibration import (
     Calibration,
     Objective,
@@ -32,11 +31,8 @@ from zeroproof_ros.report import (
     write_report,
 )
 from zeroproof_ros.report.validation import DET_BOUND_SHARE
-from zeroproof_ros.training.export import export_bundle
 from zeroproof_ros.training.planar_2r_rows import Rows, Stratum
-from zeroproof_ros.training.smoke import run_bundle_reference_smoke_test
 from zeroproof_ros.training.train_planar_2r import TrainedPlanar2R, train_planar_2r
-from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
 DEVICES = ("auto", "cpu", "cuda")
 # From tau_train on, 95 % of the rows miss their step by no more than this share of it.
@@ -98,15 +94,12 @@ def run_reference_robotics_deployment(
     if out.exists():
         raise ConfigError(f"{out} exists; choose another folder", path=out)
     block = _block(Path(config.robot))
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     trained = train_planar_2r(
         block,
         seed=config.seed,
         rows=config.n_samples,
         epochs=config.epochs,
-        device=device,
+        device=config.device,
         progress=config.progress,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -132,13 +125,7 @@ def _deploy(
     deployment = {**block, "model": _model_record(config, trained)}
     bound = DET_BOUND_SHARE * Deployment.from_block(block, Path(config.robot)).arm.max_determinant
     with tempfile.TemporaryDirectory(prefix="uncalibrated-", dir=out) as scratch:
-        export_bundle(
-            SCMInferenceWrapper(trained.model, untuned).eval(),
-            Path(scratch) / BUNDLE,
-            example_inputs=(torch.zeros(1, 4),),
-            kind=GraphKind.PROJECTIVE,
-            deployment=deployment,
-        )
+        trained.export(Path(scratch) / BUNDLE, untuned, deployment)
         uncalibrated = load_bundle(Path(scratch) / BUNDLE)
         refused, thresholds = None, untuned
         record: dict[str, Any]
@@ -153,11 +140,7 @@ def _deploy(
         write_with_thresholds(out / BUNDLE, uncalibrated, thresholds, validation=record)
 
     test = _workspace(splits.test)
-    run_bundle_reference_smoke_test(
-        out / BUNDLE,
-        SCMInferenceWrapper(trained.model, thresholds).eval(),
-        (torch.from_numpy(test.astype("float32")),),
-    )
+    trained.smoke_test(out / BUNDLE, thresholds, test)
     named = {
         "train": _workspace(splits.train),
         "validation": _workspace(splits.validation),

@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from zeroproof_ros.bundle import GraphKind
+from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.kinematics import Arm
+from zeroproof_ros.kinematics.limits import FloatArray
 from zeroproof_ros.pipeline.verify import SHORTEST_STEP
+from zeroproof_ros.training.export import export_bundle
 from zeroproof_ros.training.planar_2r_model import Planar2RModel
 from zeroproof_ros.training.planar_2r_rows import (
     Rows,
@@ -19,7 +23,9 @@ from zeroproof_ros.training.planar_2r_rows import (
     planar_2r_deployment,
     planar_2r_splits,
 )
+from zeroproof_ros.training.smoke import SmokeTest, run_bundle_reference_smoke_test
 from zeroproof_ros.training.trainer import Pairs, SCMTrainer, TrainingConfig
+from zeroproof_ros.training.wrapper import SCMInferenceWrapper
 
 # Thresholds of the training as shares of the largest |det J|. Those of the deployment are chosen
 # afterwards, on the calibration split.
@@ -35,6 +41,22 @@ class TrainedPlanar2R:
     model: Planar2RModel
     trainer: SCMTrainer
     splits: Splits
+
+    def export(self, folder: Path, config: InferenceConfig, deployment: Mapping[str, Any]) -> None:
+        """Write the model as a projective bundle; see `export_bundle`."""
+        export_bundle(
+            SCMInferenceWrapper(self.model, config).eval(),
+            folder,
+            example_inputs=(torch.zeros(1, 4),),
+            kind=GraphKind.PROJECTIVE,
+            deployment=deployment,
+        )
+
+    def smoke_test(self, folder: Path, config: InferenceConfig, rows: FloatArray) -> SmokeTest:
+        """Compare a bundle with the model on rows (N, 4); see `run_bundle_reference_smoke_test`."""
+        wrapped = SCMInferenceWrapper(self.model, config).eval()
+        table = torch.from_numpy(rows.astype(np.float32))
+        return run_bundle_reference_smoke_test(folder, wrapped, (table,))
 
 
 def train_planar_2r(
@@ -54,7 +76,8 @@ def train_planar_2r(
         seed: of the rows, the first weights and the order of the rows.
         rows: how many the model learns from.
         epochs: how often it sees them.
-        device: where it is trained, in torch's words. The model comes back on the CPU.
+        device: where it is trained, in torch's words, or "auto" for CUDA where torch has it. The
+            model comes back on the CPU.
         progress: whether a bar is shown.
 
     Raises:
@@ -65,6 +88,8 @@ def train_planar_2r(
     """
     arm = planar_2r_deployment(deployment, Path("deployment"), "the learned model").arm
     splits = planar_2r_splits(arm, seed=seed, rows=rows)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     unit = arm.max_determinant
     config = TrainingConfig(
         TAU_INFER * unit, TAU_TRAIN * unit, Q_FLOOR * unit, epochs=epochs, seed=seed
