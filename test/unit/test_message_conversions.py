@@ -233,11 +233,11 @@ def test_every_refusal_has_a_kind_of_its_own() -> None:
 
 def test_frames() -> None:
     for frame in ("", "base_link"):
-        targets.check_frame(Header(frame_id=frame), "base_link")
+        targets._check_frame(Header(frame_id=frame), "base_link")
     with pytest.raises(FrameError, match="in frame 'map', the bundle answers in 'base_link'"):
-        targets.check_frame(Header(frame_id="map"), "base_link")
+        targets._check_frame(Header(frame_id="map"), "base_link")
     with pytest.raises(FrameError, match="transform the target first"):
-        targets.check_frame(Header(frame_id="base_link "), "base_link")
+        targets._check_frame(Header(frame_id="base_link "), "base_link")
 
 
 # Commands

@@ -34,17 +34,17 @@ RANKS = {
     "messages": 5,
     "training": 5,
     "report": 6,
-    "bags": 6,
+    "bags": 7,
     "reference": 7,
-    "nodes": 7,
-    "cli": 8,
+    "nodes": 8,
+    "cli": 9,
     # The public face: names from the rooms, under the paths of the ZeroProofML documents.
-    "__main__": 9,
-    "inference": 9,
-    "losses": 9,
-    "metrics": 9,
-    "reference_robotics_deployment": 9,
-    "utils": 9,
+    "__main__": 10,
+    "inference": 10,
+    "losses": 10,
+    "metrics": 10,
+    "reference_robotics_deployment": 10,
+    "utils": 10,
 }
 
 # What a robot, a bag reader and a test share: it knows nothing of ROS.

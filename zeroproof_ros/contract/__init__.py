@@ -9,6 +9,7 @@ from zeroproof_ros.contract.config import InferenceConfig
 from zeroproof_ros.contract.coverage import coverage_metric
 from zeroproof_ros.contract.ieee import from_ieee, to_ieee
 from zeroproof_ros.contract.provenance import BottomProvenance
+from zeroproof_ros.contract.routes import Reason, Source
 from zeroproof_ros.contract.strict import (
     ProvenanceResult,
     SplitMasksResult,
@@ -23,6 +24,8 @@ __all__ = [
     "CensoredResult",
     "InferenceConfig",
     "ProvenanceResult",
+    "Reason",
+    "Source",
     "SplitMasksResult",
     "StrictResult",
     "adopt_masks",

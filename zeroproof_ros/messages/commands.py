@@ -14,14 +14,15 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from zeroproof_ros.errors import FeatureNamesError, WidthError
 from zeroproof_ros.messages.targets import (
+    NANOSECONDS,
     joint_state_from_rows,
     multi_array_from_rows,
     rows_from_joint_state,
     rows_from_multi_array,
 )
+from zeroproof_ros.pipeline import ResultTable, StrictIK
 
 Positions = NDArray[np.float64]
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -115,3 +116,19 @@ COMMAND_TYPES = {
     "joint_state": CommandType(JointState, _joint_state, rows_from_joint_state, single=True),
     "multi_array": CommandType(Float64MultiArray, _multi_array, rows_from_multi_array),
 }
+
+
+def command_to_msg(
+    ik: StrictIK, table: ResultTable, command_type: str, header: Header
+) -> tuple[Any, int]:
+    """The command that a table of `ik` leads to.
+
+    Returns:
+        The message, None where nothing may be executed, and how many of its rows it holds.
+    """
+    command = COMMAND_TYPES[command_type]
+    positions = ik.waypoints(table) if command.in_sequence else ik.commands(table)
+    if not len(positions) or (command.single and len(table) > 1):
+        return None, 0
+    form = CommandFormat(ik.deployment.joint_names, ik.policy.step_duration)
+    return command.write(positions, form, header), len(positions)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import JointState, PointCloud2
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension
 
+from zeroproof_ros.bundle import Deployment
 from zeroproof_ros.errors import EmptyBatchError, FeatureNamesError, FrameError, WidthError
 from zeroproof_ros.messages.point_cloud import point_fields, point_rows, to_bytes
 
 Rows = NDArray[np.float64]
+NANOSECONDS = 1_000_000_000
 
 
 def rows_from_joint_state(message: Any, features: Sequence[str]) -> Rows:
@@ -123,12 +127,46 @@ TARGET_TYPES: dict[str, tuple[type, Callable[[Any, Sequence[str]], Rows]]] = {
 }
 
 
-def check_frame(header: Any, base_frame: str) -> None:
-    """Refuse a target in another frame than `base_frame`; an empty frame counts as it.
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A target message, read.
+
+    Attributes:
+        rows: (N, F) the columns of a deployment.
+        header: of whatever answers it: the stamp of the message, or when it came if it has none,
+            in the base frame.
+        stamp_ns: the stamp of the message, 0 where it has none.
+    """
+
+    rows: Rows
+    header: Header
+    stamp_ns: int
+
+
+def read_target(
+    message: Any, target_type: str, deployment: Deployment, *, arrival_ns: int
+) -> Target:
+    """Read a message of a `target_type`; an empty frame counts as the base frame.
 
     Raises:
-        FrameError: another frame.
+        MessageRefusedError: another frame, other columns, or values that make no rows.
     """
+    header = getattr(message, "header", None)
+    if header is None:
+        stamp_ns, sec, nanosec = 0, *divmod(arrival_ns, NANOSECONDS)
+    else:
+        _check_frame(header, deployment.base_frame)
+        sec, nanosec = int(header.stamp.sec), int(header.stamp.nanosec)
+        stamp_ns = sec * NANOSECONDS + nanosec
+    _, read = TARGET_TYPES[target_type]
+    return Target(
+        rows=read(message, deployment.features),
+        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=deployment.base_frame),
+        stamp_ns=stamp_ns,
+    )
+
+
+def _check_frame(header: Any, base_frame: str) -> None:
     if header.frame_id not in ("", base_frame):
         raise FrameError(
             f"the target is in frame {header.frame_id!r}, the bundle answers in {base_frame!r}; "

@@ -20,10 +20,10 @@ from std_srvs.srv import SetBool, Trigger
 
 from zeroproof_ros.bundle import load_bundle_on, read_deployment
 from zeroproof_ros.errors import ConfigError, MessageRefusedError
-from zeroproof_ros.messages.commands import COMMAND_TYPES, CommandFormat
+from zeroproof_ros.messages.commands import COMMAND_TYPES, command_to_msg
 from zeroproof_ros.messages.info import info_to_msg, nothing_to_msg
 from zeroproof_ros.messages.results import result_to_msg
-from zeroproof_ros.messages.targets import TARGET_TYPES, check_frame
+from zeroproof_ros.messages.targets import TARGET_TYPES, read_target
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.clocks import every, on_jump
 from zeroproof_ros.nodes.health import Health
@@ -190,24 +190,22 @@ class StrictIKNode(GuardedLifecycleNode):
         if ik is None or not self._active:
             self._health.count("dropped_inactive")
             return
-        _, read = TARGET_TYPES[self._settings["target_type"]]
-        header = getattr(message, "header", None)
-        stamp_ns = 0 if header is None else _nanoseconds(header.stamp)
-        if header is None:
-            header = Header(stamp=self.get_clock().now().to_msg())
-        check_frame(header, ik.deployment.base_frame)
-        header.frame_id = ik.deployment.base_frame
-        rows = read(message, ik.layout.features)
-        freshness = self._judge(stamp_ns, waited)
+        target = read_target(
+            message,
+            self._settings["target_type"],
+            ik.deployment,
+            arrival_ns=self.get_clock().now().nanoseconds,
+        )
+        freshness = self._judge(target.stamp_ns, waited)
         self._health.count("stamps_unknown", int(freshness.stamp_age is None))
         self._health.count("stamps_future", int(freshness.future))
         if not freshness.stale:
-            table = ik.solve(rows)
+            table = ik.solve(target.rows)
             # a large batch may take so long that its answer comes too late
-            freshness = self._judge(stamp_ns, waited + time.monotonic_ns() - started)
+            freshness = self._judge(target.stamp_ns, waited + time.monotonic_ns() - started)
         if freshness.stale:
-            table = ik.refuse(rows, Reason.STALE)
-        self._publish(ik, table, header)
+            table = ik.refuse(target.rows, Reason.STALE)
+        self._publish(ik, table, target.header)
         self._health.answered(table, (time.monotonic_ns() - started) * 1e-9)
 
     def _judge(self, stamp_ns: int, arrival_age_ns: int) -> Freshness:
@@ -239,15 +237,9 @@ class StrictIKNode(GuardedLifecycleNode):
         if self._paused:
             self._health.count("commands_paused", served)
             return None
-        command = COMMAND_TYPES[self._settings["command_type"]]
-        positions = ik.waypoints(table) if command.in_sequence else ik.commands(table)
-        if command.single and len(table) > 1:
-            positions = positions[:0]
-        self._health.count("commands_withheld", served - len(positions))
-        if not len(positions):
-            return None
-        form = CommandFormat(ik.deployment.joint_names, ik.policy.step_duration)
-        return command.write(positions, form, header)
+        command, rows = command_to_msg(ik, table, self._settings["command_type"], header)
+        self._health.count("commands_withheld", served - rows)
+        return command
 
     # Services and parameters
 
@@ -319,10 +311,6 @@ class StrictIKNode(GuardedLifecycleNode):
         if now >= self._next_warning:
             self._next_warning = now + 1.0
             self.get_logger().warning(describe())
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from zeroproof_ros.bundle import OutputKind
+from zeroproof_ros.contract import Reason, Source
 from zeroproof_ros.pipeline.strict_ik import StrictIK
-from zeroproof_ros.pipeline.table import Reason, ResultTable, Source
+from zeroproof_ros.pipeline.table import ResultTable
 
 
 def explain(ik: StrictIK, table: ResultTable, index: int) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Bundle, OutputKind
+from zeroproof_ros.contract import Reason, Source
 from zeroproof_ros.errors import ArrayError, DeploymentError, ZeroProofError
 from zeroproof_ros.kinematics import AnalyticSolver
 from zeroproof_ros.kinematics.analytic import first_step
 from zeroproof_ros.kinematics.arm import moved_within, step_within
 from zeroproof_ros.kinematics.limits import BoolArray, FloatArray
 from zeroproof_ros.pipeline.policy import Policy
-from zeroproof_ros.pipeline.table import Reason, ResultTable, Source, TableLayout
+from zeroproof_ros.pipeline.table import ResultTable, TableLayout
 from zeroproof_ros.pipeline.verify import (
     differential_residual,
     finite_residual,

@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Source(IntEnum):
-    """Who answered a row."""
-
-    NONE = 0
-    MODEL = 1
-    ANALYTIC = 2
-
-
-class Reason(IntEnum):
-    """Why a row was not served by the model, or was not served at all."""
-
-    OK = 0
-    BOTTOM = 1
-    GAP = 2
-    RESIDUAL = 3
-    LIMIT = 4
-    BAD_INPUT = 5
-    STALE = 6
-    RUNTIME_ERROR = 7
-    FALLBACK_FAILED = 8
+from zeroproof_ros.contract import Reason, Source
 
 
 @dataclass(frozen=True)
