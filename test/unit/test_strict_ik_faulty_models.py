@@ -166,6 +166,14 @@ def test_a_model_that_raised_serves_the_next_batch(raising: Bundle) -> None:
     assert reasons[0] == reasons[2] != Reason.RUNTIME_ERROR
 
 
+def test_a_model_that_raised_for_one_table_serves_the_others(raising: Bundle) -> None:
+    ik = StrictIK(raising)
+    good, bad = np.array([[0.3, 1.2, 0.01, 0.02]]), np.array([[2.5, 1.2, 0.01, 0.02]])
+    tables = ik.solve_each([good, bad, np.concatenate([good, bad]), good])
+    lost = [(t["reason"] == Reason.RUNTIME_ERROR).tolist() for t in tables]
+    assert lost == [[False], [True], [True, True], [False]]
+
+
 def test_a_model_that_loses_rows_serves_none(graph_bundle: MakeBundle) -> None:
     nodes = (
         START

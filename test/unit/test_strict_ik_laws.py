@@ -228,3 +228,12 @@ def same(found: Any, expected: Any) -> None:
     assert found.dtype == expected.dtype
     for field in expected.dtype.names:
         np.testing.assert_array_equal(found[field], expected[field], err_msg=field)
+
+
+@given(several=st.lists(tables(), min_size=1, max_size=6), policy=policies)
+def test_tables_together_are_answered_bit_for_bit_as_alone(
+    bundle: Bundle, several: list[Any], policy: Policy
+) -> None:
+    ik = StrictIK(bundle, policy)
+    together = ik.solve_each(several)
+    assert [t.rows.tobytes() for t in together] == [ik.solve(t).rows.tobytes() for t in several]

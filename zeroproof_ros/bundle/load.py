@@ -92,14 +92,29 @@ class Bundle:
         """Folder name and the start of the digest: a short name for logs and diagnostics."""
         return f"{self.path.name}@{self.digest[:12]}"
 
-    def run(self, rows: NDArray[Any]) -> BundleResult:
+    def run(self, rows: NDArray[Any], lengths: Sequence[int] | None = None) -> BundleResult:
         """Run the model on rows (N, F) and decode strictly.
+
+        Args:
+            rows: the inputs.
+            lengths: the graph is run for so many rows at a time, in this order, which add up to N;
+                None for all at once. Its last bit may depend on it, what follows does not.
 
         Raises:
             ModelRunError: the model raised, or answered another number of rows.
             ArrayError: its outputs do not fit the contract.
         """
-        return _decode(self.kind, self.config, self.runtime.run(rows), len(rows))
+        if lengths is None:
+            return _decode(self.kind, self.config, self._answers(rows))
+        parts = [self._answers(part) for part in np.split(rows, np.cumsum(lengths)[:-1])]
+        answers = [np.concatenate(answer) for answer in zip(*parts, strict=True)]
+        return _decode(self.kind, self.config, answers)
+
+    def _answers(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """What the graph answers, one row for each of these."""
+        answers = self.runtime.run(rows)
+        _check_rows(answers, len(rows))
+        return answers
 
 
 def load_bundle(
@@ -179,9 +194,7 @@ def validate_bundle(folder: Path | str, *, expected_digest: str | None = None) -
     return load_bundle(folder, expected_digest=expected_digest).metadata
 
 
-def _decode(
-    kind: GraphKind, config: InferenceConfig, answers: Sequence[NDArray[Any]], rows: int
-) -> BundleResult:
+def _check_rows(answers: Sequence[NDArray[Any]], rows: int) -> None:
     for answer in answers:
         if answer.shape[:1] != (rows,):
             raise ModelRunError(
@@ -190,6 +203,11 @@ def _decode(
                 found=answer.shape,
                 expected=rows,
             )
+
+
+def _decode(
+    kind: GraphKind, config: InferenceConfig, answers: Sequence[NDArray[Any]]
+) -> BundleResult:
     # Checks go along the columns, so each is brought together in memory.
     outputs = list(map(np.asfortranarray, answers))
     if kind is not GraphKind.PROJECTIVE:
@@ -251,8 +269,9 @@ def _check_contract(bundle: Bundle, outputs: Sequence[NDArray[Any]]) -> None:
             expected=len(deployment.features),
             path=path,
         )
+    _check_rows(outputs, 2)
     try:
-        result = _decode(bundle.kind, bundle.config, outputs, 2)
+        result = _decode(bundle.kind, bundle.config, outputs)
     except (ArrayError, ThresholdError) as error:
         raise GraphMismatchError(
             f"{path}: the outputs of the graph do not fit the contract: {error}", path=path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,28 @@ class StrictIK:
         if len(rows) <= size:
             return ResultTable(self.layout, self._solve_batch(rows))
         batches = [self._solve_batch(rows[i : i + size]) for i in range(0, len(rows), size)]
-        return ResultTable(self.layout, np.concatenate(batches))
+        return ResultTable(self.layout, self._joined(batches, len(rows)))
+
+    def solve_each(self, tables: Sequence[NDArray[Any]]) -> list[ResultTable]:
+        """Answer several tables of rows, bit for bit as `solve` answers each of them.
+
+        The graph is run for one table after the other, since its last bit may depend on how many
+        rows it gets. Everything else is done for all rows at once, which is many times faster
+        where tables have one row.
+
+        Args:
+            tables: one or more of inputs (N, F) as `solve` takes them.
+
+        Raises:
+            ArrayError: one of them is not a table of F real columns.
+        """
+        lengths = [len(table) for table in tables]
+        size = self.policy.max_batch
+        calls = [min(size, n - i) for n in lengths for i in range(0, n, size)]
+        rows = self._as_rows(np.concatenate([self._as_rows(table) for table in tables]))
+        answered = self._solve_batch(rows, calls)
+        ends = np.cumsum(lengths)[:-1]
+        return [ResultTable(self.layout, part) for part in np.split(answered, ends)]
 
     def refuse(self, inputs: NDArray[Any], reason: Reason) -> ResultTable:
         """The table of rows (N, F) that are not looked at, for a reason of the caller's."""
@@ -110,23 +132,38 @@ class StrictIK:
         # Column by column in memory, as all checks go along the columns.
         return np.asarray(inputs, dtype=np.float64, order="F")
 
-    def _solve_batch(self, rows: FloatArray) -> NDArray[Any]:
+    def _solve_batch(self, rows: FloatArray, calls: Sequence[int] | None = None) -> NDArray[Any]:
+        """The result of rows; `calls` are the numbers of rows the graph gets, None for all."""
         with np.errstate(over="ignore", invalid="ignore"):
             # A number the model's dtype can not hold is as bad as an infinity.
             finite = np.isfinite(rows.astype(self._model_dtype, copy=False))
             if finite.all():
-                return self._serve(rows)
+                return self._serve(rows, calls)
             usable = finite.all(axis=1)
             result = self.layout.refused(rows, Reason.BAD_INPUT)
-            result[usable] = self._serve(rows[usable])
+            if calls is not None:
+                calls = np.add.reduceat(usable, np.cumsum([0, *calls[:-1]]), dtype=int).tolist()
+            result[usable] = self._serve(rows[usable], calls)
             return result
 
-    def _serve(self, rows: FloatArray) -> NDArray[Any]:
+    def _joined(self, parts: Sequence[NDArray[Any]], rows: int) -> NDArray[Any]:
+        """Results one after the other; joined by numpy, the bytes between columns are random."""
+        joined = np.zeros(rows, dtype=self.layout.dtype)
+        end = 0
+        for part in parts:
+            end += len(part)
+            joined[end - len(part) : end] = part
+        return joined
+
+    def _serve(self, rows: FloatArray, calls: Sequence[int] | None = None) -> NDArray[Any]:
         """The result of rows that are finite."""
         try:
-            strict = self.bundle.run(rows)
+            strict = self.bundle.run(rows, calls)
             decoded = strict.decoded.astype(np.float64).reshape(len(rows), len(self.layout.outputs))
         except (ZeroProofError, ValueError):
+            if calls is not None:  # one call failed; alone each of them says which
+                parts = np.split(rows, np.cumsum(calls)[:-1])
+                return self._joined([self._serve(part) for part in parts], len(rows))
             return self.layout.refused(rows, Reason.RUNTIME_ERROR)
         result = np.zeros(len(rows), dtype=self.layout.dtype)
         result["in"] = rows
