@@ -150,3 +150,7 @@ class FrameError(MessageRefusedError):
     """A target in another frame than the one the bundle answers in."""
 
     kind = "frame"
+
+
+class BagError(ZeroProofError):
+    """A recording that can not be read or written, or lacks what is asked of it."""
