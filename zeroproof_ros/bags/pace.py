@@ -47,7 +47,6 @@ class Pace:
         self.now_ns = max(self.now_ns, min(self._next_ns, self._start_ns + elapsed))
         return self.now_ns
 
-    def play(self) -> int:
-        """Recorded time at which the next message is played, in ns."""
+    def play(self) -> None:
+        """Go on to the next message."""
         self.now_ns = max(self.now_ns, self._next_ns)
-        return self.now_ns

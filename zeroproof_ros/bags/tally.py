@@ -23,11 +23,10 @@ class Tally:
     Attributes:
         has_header: whether the targets are of a type with a header.
         published: targets that went out.
-        refused: targets that no node answers, by kind; those of them that are ROS messages at all
-            went out too.
+        refused: those of them that no node answers, by kind.
         refusals: their index in the recording, and why.
         results, rows: what came back.
-        unasked: results that answer no target of this replay.
+        unasked: results that answer no target of this replay, or can not be read.
         commands: command messages that came back.
         by_source, by_reason: the rows by their codes.
     """

@@ -155,6 +155,8 @@ def _visits(there: NDArray[np.bool_]) -> int:
 
 def _commands(config: Path, out: Path) -> dict[str, list[str]]:
     """The command line of each node: its parameters and topics."""
+    # the recording tells where the bundle lay, which is nobody's business beyond this folder
+    config = Path(os.path.relpath(config))
     arguments = {
         "strict_ik_node": ["-p", f"bundle_dir:={config / 'bundles' / 'planar_2r'}"],
         "monitor_node": [
@@ -163,6 +165,8 @@ def _commands(config: Path, out: Path) -> dict[str, list[str]]:
         ],
         "arm_simulator_node": [
             *("-p", f"deployment_file:={config / 'robots' / 'planar_2r.yaml'}"),
+            # strict_ik_node and the recording
+            *("-p", "listeners:=2"),
             *("-r", "~/target:=strict_ik_node/target"),
             *("-r", "~/command:=strict_ik_node/command"),
         ],

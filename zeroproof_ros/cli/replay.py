@@ -17,7 +17,7 @@ from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.pipeline import Reason, Source
 
 if TYPE_CHECKING:
-    from zeroproof_ros.nodes.replay_node import Replay
+    from zeroproof_ros.nodes.replay import Replay
 
 # So many of the targets that nobody answered are told one by one; all are counted.
 TARGETS_TOLD = 20
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     # neither rclpy nor rosbags is needed by the verbs of a robot
     from zeroproof_ros.bags import BagFile, Recording
     from zeroproof_ros.bags.evaluation import target_topic
-    from zeroproof_ros.nodes.replay_node import Replay
+    from zeroproof_ros.nodes.replay import Replay
 
     with Recording(options.bag) as recording:
         topic = target_topic(recording, options.topic)

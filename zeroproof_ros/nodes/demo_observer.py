@@ -61,7 +61,7 @@ class DemoObserver:
                 (DiagnosticStatus, "strict_ik_node/info", qos.latched(), lambda _: None),
             )
         ]
-        # its publisher comes last, when the others are connected
+        # its publisher comes last, and waits for this subscription
         recorder.record(JointState, "strict_ik_node/target", depth, lambda _: None)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)

@@ -42,6 +42,9 @@ class Peer:
         node: our own.
         name: what the other one is called, with its namespace.
         target_type: the messages it shall take, for example `sensor_msgs/msg/JointState`.
+
+    Attributes:
+        command_type: the type of its commands in the same form, "" until it lacks nothing.
     """
 
     def __init__(self, node: Node, name: str, target_type: str) -> None:
@@ -52,7 +55,7 @@ class Peer:
         )
         self._state = _Question(node, GetState, f"{self.name}/get_state")
         self._simulated = False
-        self._label = ""
+        self._label = self.command_type = ""
 
     def missing(self) -> str:
         """What it lacks, "" for nothing; a node that is active once may become inactive later.
@@ -60,34 +63,43 @@ class Peer:
         Raises:
             ReplayError: it runs on another clock, or takes other messages.
         """
-        names = [_full(*each) for each in self._node.get_node_names_and_namespaces()]
-        if self.name not in names:
-            others = ", ".join(sorted(set(names) - {_full(*_own(self._node))})) or "none"
-            return (
-                f"a node called {self.name}, the nodes are {others}; start it with "
-                "-p use_sim_time:=true, or name another one with --node"
-            )
+        return self._absent() or self._inactive() or self._topics_missing() or self._rival()
+
+    def forget_state(self) -> None:
+        """Ask anew whether it is active."""
+        self._label = ""
+
+    def _absent(self) -> str:
+        names = {_full(*each) for each in self._node.get_node_names_and_namespaces()}
+        if self.name in names:
+            return ""
+        others = ", ".join(sorted(names - {_full(*_own(self._node))})) or "none"
+        return (
+            f"a node called {self.name}, the nodes are {others}; start it with "
+            "-p use_sim_time:=true, or name another one with --node"
+        )
+
+    def _inactive(self) -> str:
         if not self._on_simulated_time():
             return f"{self.name}/get_parameters to say whether it runs on simulated time"
         state = self._state.response()
         if state is not None:
             self._label = state.current_state.label
-        if self._label != "active":
-            return f"{self.name} to be active, it is {self._label or 'silent'}; activate it"
+        if self._label == "active":
+            return ""
+        return f"{self.name} to be active, it is {self._label or 'silent'}; activate it"
+
+    def _topics_missing(self) -> str:
         if not self._takes_targets():
             return f"{self.name} to subscribe to {self.name}/target"
-        if self.name not in _readers(self._node, "/clock"):
+        clock = self._node.get_subscriptions_info_by_topic("/clock")
+        if self.name not in map(_full_of, clock):
             return f"{self.name} to subscribe to /clock"
-        return self._rival()
-
-    def command_type(self) -> str:
-        """The type of its commands, "" while it publishes none."""
         commands = self._node.get_publishers_info_by_topic(f"{self.name}/command")
-        return str(commands[0].topic_type) if commands else ""
-
-    def forget_state(self) -> None:
-        """Ask anew whether it is active."""
-        self._label = ""
+        if not commands:
+            return f"{self.name} to publish {self.name}/command"
+        self.command_type = str(commands[0].topic_type)
+        return ""
 
     def _on_simulated_time(self) -> bool:
         response = None if self._simulated else self._parameters.response()
@@ -123,10 +135,6 @@ class Peer:
             if others:
                 return f"{', '.join(sorted(others))} to end, which publishes on {topic} too"
         return ""
-
-
-def _readers(node: Node, topic: str) -> set[str]:
-    return {_full_of(reader) for reader in node.get_subscriptions_info_by_topic(topic)}
 
 
 def _own(node: Node) -> tuple[str, str]:
