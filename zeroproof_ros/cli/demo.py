@@ -155,8 +155,6 @@ def _visits(there: NDArray[np.bool_]) -> int:
 
 def _commands(config: Path, out: Path) -> dict[str, list[str]]:
     """The command line of each node: its parameters and topics."""
-    # the recording tells where the bundle lay, which is nobody's business beyond this folder
-    config = Path(os.path.relpath(config))
     arguments = {
         "strict_ik_node": ["-p", f"bundle_dir:={config / 'bundles' / 'planar_2r'}"],
         "monitor_node": [

@@ -122,12 +122,16 @@ class Replay:
         return self._link.spin_until(lambda: self.tally.waiting <= waiting, ANSWER_SECONDS)
 
     def _look_after_peer(self) -> None:
-        """A node that is not active any more answers none of the targets that follow either."""
-        self._link.peer.forget_state()
-        try:
-            self._link.await_peer()
-        except ReplayError as error:
-            raise Stopped(str(error)) from error
+        """Go on only where the node is still active: else it answers none of the others either.
+
+        Raises:
+            Stopped: it is not.
+        """
+        peer = self._link.peer
+        peer.forget_state()
+        self._link.spin_until(lambda: not peer.missing(), ANSWER_SECONDS)
+        if what := peer.missing():
+            raise Stopped(f"a target was not answered, expected {what}")
 
     def _await_last(self) -> None:
         """Wait for the answers, the last command, and rates in which all rows are counted."""

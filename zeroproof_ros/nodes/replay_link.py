@@ -98,7 +98,7 @@ class Link:
             ReplayError: something is missing, and does not come.
         """
         self._now_ns = now_ns
-        self.await_peer()
+        self._await(self.peer.missing)
         self._clock = self._node.create_publisher(Clock, "/clock", qos.output())
         self._targets = self._node.create_publisher(
             self._target, f"{self.peer.name}/target", qos.reliable(100)
@@ -106,14 +106,6 @@ class Link:
         self._subscribe()
         every(self._node, TICK, self.publish_clock)
         self._await(self._unconnected)
-
-    def await_peer(self) -> None:
-        """Wait until the node is there and active.
-
-        Raises:
-            ReplayError: it is not, and does not become it.
-        """
-        self._await(self.peer.missing)
 
     def publish_clock(self) -> None:
         """Tell recorded time."""
