@@ -42,6 +42,8 @@ from zeroproof_ros.nodes.parameters import declare, values
 from zeroproof_ros.nodes.process import run_node
 
 EVENT_SCHEMA = {"schema_name": "zeroproof_ros_event", "schema_version": 1}
+# Deeper than the publisher's: while alerts are judged no result shall be lost.
+RESULT_DEPTH = 100
 JUDGE_PERIOD = 0.1  # [s]
 STATUS_PERIOD = 1.0  # [s]
 
@@ -71,7 +73,7 @@ class MonitorNode(Node):
             PointCloud2,
             "~/result",
             self._on_result,
-            qos.output(),
+            qos.reliable(RESULT_DEPTH),
             qos_overriding_options=qos.overridable(),
         )
         self.create_subscription(
