@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zeroproof_ros.bundle import Bundle, Deployment, load_bundle, write_with_thresholds
+from zeroproof_ros.bundle.strict_yaml import read_yaml
 from zeroproof_ros.calibration import (
     Calibration,
     Objective,
@@ -184,12 +183,7 @@ def _workspace(rows: Rows) -> Any:
 
 
 def _block(robot: Path) -> Mapping[str, Any]:
-    try:
-        block = yaml.safe_load(robot.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DeploymentError(
-            f"{robot} is not a readable YAML file: {error}", path=robot
-        ) from error
+    block = read_yaml(robot, DeploymentError)
     if not isinstance(block, dict):
         raise DeploymentError(f"{robot} holds no deployment block", path=robot)
     return block
