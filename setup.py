@@ -33,6 +33,7 @@ setup(
     packages=find_packages(include=[name, f"{name}.*"]),
     package_data={
         name: ["py.typed"],
+        f"{name}.bags": ["evaluation.schema.json"],
         f"{name}.bundle": ["metadata.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],
     },

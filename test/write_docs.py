@@ -25,7 +25,7 @@ LIMITS = {
     ("bundle.files", "MAX_BYTES"): "bytes of all files together; four million weights have half",
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
     ("bundle.strict_json", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
-    ("bundle.deployment", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
+    ("bundle.strict_yaml", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
     ("bundle.onnx_proto", "MAX_PARTS"): "fields of the model file; an operator has about 20",
     ("bundle.graph", "MAX_RANK"): "dimensions of a constant tensor",
     ("bundle.graph", "MAX_DIM"): "first size that a dimension of one may not have",

@@ -77,7 +77,8 @@ LIBRARIES: dict[str, set[str]] = {
     "messages": {"numpy", *MESSAGES},
     "training": {"numpy", "onnx", "torch", "yaml"},
     "training/trainer.py": {"rich"},  # the progress bar
-    "bags": {"numpy", "rosbags"},
+    "bags": {"numpy", "rosbags", *MESSAGES},
+    "bags/workers.py": {"distributed"},
     "reference": {"yaml"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},
     "cli": {"numpy", "rich", "matplotlib", "yaml", "ament_index_python"},
@@ -98,6 +99,7 @@ KEYS = {
 # What a robot does without, and why.
 OPTIONAL = {
     "array_api_compat": "only for arrays that are not numpy's",
+    "distributed": "only to evaluate recordings on a cluster",
     "onnx": "only to make a model",
     "rosbags": "only to evaluate recordings",
     "torch": "only to train, and for TorchScript models",
@@ -203,7 +205,7 @@ def test_right_import_passes(file: str, source: str) -> None:
             CORE | FACES,
             {"rclpy", "torch", "onnx", "matplotlib", "rich", "array_api_compat", *MESSAGES},
         ),
-        ({*CORE, "messages", "cli"}, {"rclpy", "torch", "onnx"}),
+        ({*CORE, "messages", "cli"}, {"rclpy", "rosbags", "torch", "onnx"}),
     ],
     ids=["core and faces", "core, messages and cli"],
 )

@@ -1,269 +1,194 @@
-"""One recording answered by one bundle, as the node would have answered it."""
+"""Recordings answered by one bundle: one after the other, or by several processes."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroproof_ros.bags.cdr import from_cdr, type_name
-from zeroproof_ros.bags.reading import Recorded, Recording
-from zeroproof_ros.bags.writing import BagFile
-from zeroproof_ros.errors import BagError, MessageRefusedError
-from zeroproof_ros.messages.commands import command_to_msg
-from zeroproof_ros.messages.results import result_to_msg
-from zeroproof_ros.messages.targets import TARGET_TYPES, Target, read_target
-from zeroproof_ros.pipeline import Freshness, Reason, ResultTable, StrictIK, judge_freshness
-
-# Targets are answered when so many rows have come together, or so many targets.
-ROWS_AT_ONCE = 65536
-TARGETS_AT_ONCE = 4096
-# So many refused messages are told with their reason; all are counted.
-REFUSALS_TOLD = 20
-
-# Where each row came from.
-ORIGIN = np.dtype(
-    [("bag", np.uint32), ("message", np.uint64), ("recorded_ns", np.int64), ("stamp_ns", np.int64)]
+from zeroproof_ros.bags.answering import (
+    ORIGIN,
+    AnsweredBag,
+    BagFacts,
+    Progress,
+    answer_bag,
+    target_topic,
 )
+from zeroproof_ros.bags.reading import Recording
+from zeroproof_ros.bags.writing import BagFile
+from zeroproof_ros.bundle import load_bundle, read_deployment
+from zeroproof_ros.messages.serving import Serving
+from zeroproof_ros.pipeline import StrictIK
 
-# The types of targets, by the names that bags give to their messages.
-TYPE_NAMES = {type_name(message): target for target, (message, _) in TARGET_TYPES.items()}
-
-
-@dataclass(frozen=True)
-class BagFacts:
-    """What is told of a recording beside its rows.
-
-    Attributes:
-        path: as it was given.
-        topic, target_type: what was evaluated.
-        messages: how many targets it holds.
-        rows: how many rows they make; refused ones make none.
-        refused: how many targets were refused, by kind.
-        refusals: the first of them, in sentences.
-        stamps_unknown, stamps_future: targets without a stamp, or with one that lies ahead.
-        out_of_order: targets stamped before the one that was recorded before them.
-        first_ns, last_ns: when the first and the last target were recorded, 0 if there is none.
-        problems: why targets may be missing; empty for a whole recording.
-    """
-
-    path: str
-    topic: str
-    target_type: str
-    messages: int
-    rows: int
-    refused: dict[str, int]
-    refusals: tuple[str, ...]
-    stamps_unknown: int
-    stamps_future: int
-    out_of_order: int
-    first_ns: int
-    last_ns: int
-    problems: tuple[str, ...]
+RESULT_FILE = "result.mcap"
+ROWS_FILE = "rows.npz"
 
 
 @dataclass(frozen=True, eq=False)
-class AnsweredBag:
-    """A recording as it was answered.
+class Evaluation:
+    """All recordings as one bundle answered them.
 
     Attributes:
-        facts: what is told of it.
-        rows: (N,) result rows, in recorded order.
-        origin: (N,) of `ORIGIN`, `bag` being 0: where each row came from.
+        ik: what answered.
+        serving: how.
+        bags: what is told of each recording, in the order they were given.
+        rows: (N,) result rows of all recordings, one after the other.
+        origin: (N,) where each row came from, see `answering.ORIGIN`.
     """
 
-    facts: BagFacts
+    ik: StrictIK
+    serving: Serving
+    bags: tuple[BagFacts, ...]
     rows: NDArray[Any]
     origin: NDArray[Any]
 
-
-def target_topic(recording: Recording, wanted: str | None) -> str:
-    """The topic with the targets: the one that is wanted, or the only one called `target`.
-
-    Raises:
-        BagError: no such topic, several, or one of another type.
-    """
-    known = {topic: kind for topic, kind in recording.topics.items() if kind in TYPE_NAMES}
-    told = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(recording.topics.items()))
-    found = [wanted] if wanted else [t for t in known if t.rpartition("/")[2] == "target"]
-    if len(found) != 1:
-        raise BagError(
-            f"{recording.path} has {len(found) or 'no'} topics called target with targets in "
-            f"them; name one with --topic. Its topics are {told or 'none'}",
-            found=found,
-            path=recording.path,
-        )
-    (topic,) = found
-    if topic not in known:
-        what = f"of type {recording.topics[topic]}" if topic in recording.topics else "not there"
-        raise BagError(
-            f"{recording.path}: topic {topic} is {what}, expected one of {', '.join(TYPE_NAMES)}. "
-            f"Its topics are {told or 'none'}",
-            found=recording.topics.get(topic),
-            expected=tuple(TYPE_NAMES),
-            path=recording.path,
-        )
-    return topic
+    @property
+    def complete(self) -> bool:
+        """Whether every recording could be read as a whole."""
+        return not any(bag.problems for bag in self.bags)
 
 
-def answer_bag(
-    path: Path | str,
+@dataclass(frozen=True)
+class _Task:
+    """One recording for another process; what it needs is found there by path."""
+
+    path: str
+    bundle_dir: str
+    digest: str
+    serving: Serving
+    topic: str | None
+
+
+def evaluate(
+    paths: Sequence[Path | str],
     ik: StrictIK,
     out: Path,
+    serving: Serving,
     *,
-    topic: str | None,
-    target_timeout: float,
-    command_type: str,
-    progress: Callable[[int, int, int], None] = lambda *_: None,
-) -> AnsweredBag:
-    """Answer every target of a recording, in recorded order and one message at a time.
-
-    A target is stale where its stamp is older than the timeout at the time it was recorded.
+    topic: str | None = None,
+    executor: Executor | None = None,
+    progress: Progress = lambda *_: None,
+) -> Evaluation:
+    """Answer recordings and write RESULT_FILE and ROWS_FILE, the same whoever did the work.
 
     Args:
-        path: the recording.
-        ik: what answers.
-        out: the MCAP file for `result` and `command`, beside the topic of the targets, with the
-            times of the targets.
-        topic: the targets; None for the only topic called target.
-        target_timeout, command_type: as the parameters of strict_ik_node.
-        progress: called with messages read, messages there are, and rows answered.
+        paths: the recordings.
+        ik: what answers, see `load_ik`.
+        out: folder of the files.
+        serving: how strict_ik_node would serve.
+        topic: see `answer_bag`.
+        executor: processes that find recordings and bundle by the same paths, each of which gets
+            one recording after the other; None to work here.
+        progress: see `answer_bag`, over all recordings; an executor's after each recording.
 
     Raises:
-        BagError: nothing can be read, or `out` not written.
+        BagError: a recording or a file that is refused; then no file is written.
+        ZeroProofError: a bundle that another process finds otherwise.
     """
-    with Recording(path) as recording, BagFile(out) as bag:
-        topic = target_topic(recording, topic)
-        answers = _Answers(ik, bag, topic.rpartition("/")[0], command_type)
-        reader = _Reader(ik, TYPE_NAMES[recording.topics[topic]], target_timeout)
-        for message in recording.messages(topic):
-            read = reader.read(message)
-            if read is not None:
-                answers.add(*read)
-            if reader.messages % TARGETS_AT_ONCE == 0:
-                progress(reader.messages, recording.counts[topic], answers.rows)
-        answers.flush()
-        progress(reader.messages, recording.counts[topic], answers.rows)
-        facts = BagFacts(
-            path=str(path),
-            topic=topic,
-            target_type=reader.target_type,
-            messages=reader.messages,
-            rows=answers.rows,
-            refused=dict(sorted(reader.refused.items())),
-            refusals=tuple(reader.refusals),
-            stamps_unknown=reader.stamps_unknown,
-            stamps_future=reader.stamps_future,
-            out_of_order=reader.out_of_order,
-            first_ns=reader.first_ns,
-            last_ns=reader.last_ns,
-            problems=tuple(recording.problems),
-        )
-    return AnsweredBag(facts, *answers.tables())
+    bundle = ik.bundle
+    tasks = [_Task(str(path), str(bundle.path), bundle.digest, serving, topic) for path in paths]
+    with BagFile(out / RESULT_FILE) as result:
+        work = _here(tasks, ik, result, progress)
+        if executor is not None:
+            work = _elsewhere(tasks, executor, result, progress)
+        answered = list(work)
+    origins = [bag.origin for bag in answered]
+    for index, origin in enumerate(origins):
+        origin["bag"] = index
+    evaluation = Evaluation(
+        ik=ik,
+        serving=serving,
+        bags=tuple(bag.facts for bag in answered),
+        rows=np.concatenate([bag.rows for bag in answered]),
+        origin=np.concatenate(origins),
+    )
+    write_rows(out / ROWS_FILE, evaluation)
+    return evaluation
 
 
-class _Reader:
-    """Reads targets and judges their age; counts what is odd about them."""
-
-    def __init__(self, ik: StrictIK, target_type: str, timeout: float) -> None:
-        self.target_type = target_type
-        self.messages = self.stamps_unknown = self.stamps_future = self.out_of_order = 0
-        self.first_ns = self.last_ns = 0
-        self.refused: Counter[str] = Counter()
-        self.refusals: list[str] = []
-        self._deployment, self._timeout = ik.deployment, timeout
-        self._name = type_name(TARGET_TYPES[target_type][0])
-        self._last_stamp_ns = 0
-
-    def read(self, recorded: Recorded) -> tuple[Recorded, int, Target, Freshness] | None:
-        """The message with its index, as a target; None where it is refused."""
-        index, self.messages = self.messages, self.messages + 1
-        self.first_ns = self.first_ns or recorded.time_ns
-        self.last_ns = recorded.time_ns
-        try:
-            message = from_cdr(recorded.data, self._name)
-        except Exception as error:  # noqa: BLE001 -- whatever damaged bytes lead to
-            self._refuse(index, "undecodable", f"its bytes are no {self._name}: {error}")
-            return None
-        try:
-            target = read_target(
-                message, self.target_type, self._deployment, arrival_ns=recorded.time_ns
-            )
-        except MessageRefusedError as error:
-            self._refuse(index, error.kind, str(error))
-            return None
-        freshness = judge_freshness(
-            stamp_ns=target.stamp_ns,
-            now_ns=recorded.time_ns,
-            arrival_age_ns=0,
-            timeout=self._timeout,
-        )
-        self.stamps_unknown += freshness.stamp_age is None
-        self.stamps_future += freshness.future
-        if target.stamp_ns:
-            self.out_of_order += target.stamp_ns < self._last_stamp_ns
-            self._last_stamp_ns = target.stamp_ns
-        return recorded, index, target, freshness
-
-    def _refuse(self, index: int, kind: str, why: str) -> None:
-        self.refused[kind] += 1
-        if len(self.refusals) < REFUSALS_TOLD:
-            self.refusals.append(f"message {index}: {why}")
+def write_rows(path: Path, evaluation: Evaluation) -> None:
+    """Write every column of every row under its name, and where the rows came from."""
+    layout = evaluation.ik.layout
+    columns: dict[str, Any] = {name: evaluation.origin[name] for name in ORIGIN.names or ()}
+    names = {"in": layout.features, "decoded": layout.outputs, "resolved": layout.outputs}
+    for field in layout.dtype.names or ():
+        values = evaluation.rows[field]
+        for index, name in enumerate(names.get(field, ())):
+            columns[f"{field}.{name}"] = values[:, index]
+        if field not in names:
+            columns[field] = values
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.savez(file, **columns)
+    part.replace(path)
 
 
-class _Answers:
-    """Answers targets, several at once, and writes what the node would have published."""
+def _here(
+    tasks: Sequence[_Task], ik: StrictIK, result: BagFile, progress: Progress
+) -> Iterator[AnsweredBag]:
+    total, read, rows = sum(map(_messages, tasks)), 0, 0
 
-    def __init__(self, ik: StrictIK, bag: BagFile, namespace: str, command_type: str) -> None:
-        self._ik, self._bag = ik, bag
-        self._result, self._command = f"{namespace}/result", f"{namespace}/command"
-        self._command_type = command_type
-        self._waiting: list[tuple[Recorded, int, Target, Freshness]] = []
-        self._waiting_rows = 0
-        self.rows = 0
-        self._tables: list[NDArray[Any]] = []
-        self._origins: list[NDArray[Any]] = []
+    def told(messages: int, _: int, more: int) -> None:
+        progress(read + messages, total, rows + more)
 
-    def add(self, recorded: Recorded, index: int, target: Target, freshness: Freshness) -> None:
-        """Answer a target, now or together with some that come after it."""
-        self._waiting.append((recorded, index, target, freshness))
-        self._waiting_rows += len(target.rows)
-        if self._waiting_rows >= ROWS_AT_ONCE or len(self._waiting) >= TARGETS_AT_ONCE:
-            self.flush()
+    for task in tasks:
+        bag = answer_bag(task.path, ik, result, task.serving, topic=task.topic, progress=told)
+        read, rows = read + bag.facts.messages, rows + bag.facts.rows
+        yield bag
 
-    def flush(self) -> None:
-        """Answer what waits."""
-        fresh = [target.rows for _, _, target, freshness in self._waiting if not freshness.stale]
-        answered = iter(self._ik.solve_each(fresh) if fresh else [])
-        for recorded, index, target, freshness in self._waiting:
-            stale = freshness.stale
-            table = self._ik.refuse(target.rows, Reason.STALE) if stale else next(answered)
-            self._write(recorded, target, table)
-            origin = np.zeros(len(table), dtype=ORIGIN)
-            origin["message"], origin["recorded_ns"] = index, recorded.time_ns
-            origin["stamp_ns"] = target.stamp_ns
-            self._tables.append(table.rows)
-            self._origins.append(origin)
-            self.rows += len(table)
-        self._waiting.clear()
-        self._waiting_rows = 0
 
-    def tables(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """All rows and where they came from."""
-        none = np.zeros(0, dtype=self._ik.layout.dtype), np.zeros(0, dtype=ORIGIN)
-        return (
-            np.concatenate([none[0], *self._tables]),
-            np.concatenate([none[1], *self._origins]),
-        )
+def _elsewhere(
+    tasks: Sequence[_Task], executor: Executor, result: BagFile, progress: Progress
+) -> Iterator[AnsweredBag]:
+    total, read, rows = sum(map(_messages, tasks)), 0, 0
+    for bag, written in executor.map(_answer, tasks):
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / RESULT_FILE
+            part.write_bytes(written)
+            with Recording(part) as recording:
+                for message in recording.messages(*recording.topics):
+                    name = recording.topics[message.topic]
+                    result.write_data(message.topic, name, message.data, message.time_ns)
+        read, rows = read + bag.facts.messages, rows + bag.facts.rows
+        progress(read, total, rows)
+        yield bag
 
-    def _write(self, recorded: Recorded, target: Target, table: ResultTable) -> None:
-        result = result_to_msg(table, target.header)
-        self._bag.write(self._result, result, recorded.time_ns)
-        command, _ = command_to_msg(self._ik, table, self._command_type, target.header)
-        if command is not None:
-            self._bag.write(self._command, command, recorded.time_ns)
+
+def _answer(task: _Task) -> tuple[AnsweredBag, bytes]:
+    """What another process does."""
+    ik = _loaded(task.bundle_dir, task.serving, task.digest)
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / RESULT_FILE
+        with BagFile(part) as result:
+            bag = answer_bag(task.path, ik, result, task.serving, topic=task.topic)
+        return bag, part.read_bytes()
+
+
+def load_ik(
+    bundle_dir: Path | str, serving: Serving, expected_digest: str | None = None
+) -> StrictIK:
+    """The bundle in a folder, and how it serves.
+
+    Raises:
+        ZeroProofError: the bundle or the deployment file is refused.
+    """
+    file = serving.deployment_file
+    deployment = read_deployment(Path(file)) if file else None
+    bundle = load_bundle(bundle_dir, deployment=deployment, expected_digest=expected_digest)
+    return StrictIK(bundle, serving.policy)
+
+
+# In another process, where it serves one recording after the other.
+_loaded = lru_cache(maxsize=2)(load_ik)
+
+
+def _messages(task: _Task) -> int:
+    with Recording(task.path) as recording:
+        return recording.counts[target_topic(recording, task.topic)]

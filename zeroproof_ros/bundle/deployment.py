@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from zeroproof_ros.bundle.metadata import check_schema
+from zeroproof_ros.bundle.strict_yaml import read_yaml
 from zeroproof_ros.errors import ArmError, DeploymentError
 from zeroproof_ros.kinematics import Arm, JointLimits, make_arm
 
@@ -25,10 +25,6 @@ MODEL_FIELDS = (
     "outputs",
     "output_kind",
 )
-
-
-# Real ones have 1 kB; reading YAML takes a second for a few hundred.
-MAX_YAML_BYTES = 1 << 14
 
 
 class OutputKind(Enum):
@@ -123,40 +119,7 @@ def read_deployment(path: Path) -> Deployment:
         DeploymentError: the file can not be read, is too large, is not YAML, names a key twice,
             has an alias, or breaks a rule.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_YAML_BYTES + 1)
-    except OSError as error:
-        raise DeploymentError(f"{path} is not a readable file: {error}", path=path) from error
-    if len(content) > MAX_YAML_BYTES:
-        raise DeploymentError(
-            f"{path} has more than {MAX_YAML_BYTES} bytes, expected one deployment block",
-            expected=MAX_YAML_BYTES,
-            path=path,
-        )
-    try:
-        block = _StrictLoader(content.decode("utf-8")).get_single_data()
-    except Exception as error:  # a tag with a wrong value is a KeyError, or any other
-        raise DeploymentError(f"{path} is not a readable YAML file: {error}", path=path) from error
-    return Deployment.from_block(block, path)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which every value stands where it is used, once, under a key of text."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # some lines of these make any amount of values
-            raise yaml.MarkedYAMLError(problem="it has an alias, expected each value in its place")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = {"<<"}  # merging gives keys twice as well
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
-                problem = f"key {key.value!r} is given twice or is no text"
-                raise yaml.MarkedYAMLError(problem=problem[:200], problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+    return Deployment.from_block(read_yaml(path, DeploymentError), path)
 
 
 def _arm(robot: Mapping[str, Any], path: Path) -> Arm:

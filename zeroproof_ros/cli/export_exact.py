@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import yaml
-
 from zeroproof_ros.bundle import GraphKind, load_bundle
+from zeroproof_ros.bundle.strict_yaml import read_yaml
 from zeroproof_ros.contract import InferenceConfig
+from zeroproof_ros.errors import DeploymentError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
 
     write_exact_bundle(
         options.out,
-        yaml.safe_load(options.robot.read_text("utf-8")),
+        read_yaml(options.robot, DeploymentError),
         InferenceConfig(options.tau_infer, options.tau_train),
         kind=GraphKind[options.kind.upper()],
         overwrite=options.overwrite,

@@ -8,13 +8,15 @@ from typing import Any
 
 from zeroproof_ros.bundle import AUTO
 from zeroproof_ros.messages.commands import COMMAND_TYPES
+from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.messages.targets import TARGET_TYPES
 from zeroproof_ros.nodes.parameters import ParameterSpec
 from zeroproof_ros.pipeline import Policy
 from zeroproof_ros.pipeline.policy import BOTTOM_POLICIES, GAP_POLICIES
 from zeroproof_ros.runtimes.onnx import DEVICES
 
-DEFAULT = Policy()
+SERVING = Serving()
+DEFAULT = SERVING.policy
 POLICY_PARAMETERS = (
     ParameterSpec(
         "bottom_policy",
@@ -81,7 +83,7 @@ PARAMETERS = (
     ),
     ParameterSpec(
         "deployment_file",
-        "",
+        SERVING.deployment_file,
         "YAML file with a `deployment` block, for a bundle without one or "
         "for a robot with other names or limits; a change takes effect like bundle_dir.",
         dynamic=True,
@@ -108,7 +110,7 @@ PARAMETERS = (
     ),
     ParameterSpec(
         "target_timeout",
-        0.5,
+        SERVING.target_timeout,
         "Targets older than this are not followed [s]; 0 for no limit.",
         0.0,
         3600.0,
@@ -116,7 +118,7 @@ PARAMETERS = (
     ),
     ParameterSpec(
         "command_type",
-        "joint_trajectory",
+        SERVING.command_type,
         "Message type of ~/command.",
         choices=tuple(COMMAND_TYPES),
     ),
@@ -131,6 +133,16 @@ def policy_of(settings: Mapping[str, Any]) -> Policy:
         ConfigError: the values do not fit together.
     """
     return Policy(**{field.name: settings[field.name] for field in fields(Policy)})
+
+
+def serving_of(settings: Mapping[str, Any]) -> Serving:
+    """What parameter values say of how targets are served.
+
+    Raises:
+        ConfigError: the values do not fit together.
+    """
+    told = {field.name: settings[field.name] for field in fields(Serving) if field.name in settings}
+    return Serving(policy=policy_of(settings), **told)
 
 
 def typical_rows(settings: Mapping[str, Any]) -> int:

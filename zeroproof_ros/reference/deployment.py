@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zeroproof_ros.bundle import Bundle, Deployment, load_bundle, write_with_thresholds
+from zeroproof_ros.bundle.strict_yaml import read_yaml
 from zeroproof_ros.calibration import (
     Calibration,
     Objective,
     calibrate,
     calibration_curves,
+    default_det_bound,
     draw_calibration,
     write_tau_infer_sweep,
 )
@@ -30,7 +30,6 @@ from zeroproof_ros.report import (
     validation_report,
     write_report,
 )
-from zeroproof_ros.report.validation import DET_BOUND_SHARE
 from zeroproof_ros.training.planar_2r_rows import Rows, Stratum
 from zeroproof_ros.training.train_planar_2r import TrainedPlanar2R, train_planar_2r
 
@@ -123,7 +122,7 @@ def _deploy(
     splits, training = trained.splits, trained.trainer.config
     untuned = InferenceConfig(training.tau_infer, training.tau_train)
     deployment = {**block, "model": _model_record(config, trained)}
-    bound = DET_BOUND_SHARE * Deployment.from_block(block, Path(config.robot)).arm.max_determinant
+    bound = default_det_bound(Deployment.from_block(block, Path(config.robot)).arm)
     with tempfile.TemporaryDirectory(prefix="uncalibrated-", dir=out) as scratch:
         trained.export(Path(scratch) / BUNDLE, untuned, deployment)
         uncalibrated = load_bundle(Path(scratch) / BUNDLE)
@@ -184,12 +183,7 @@ def _workspace(rows: Rows) -> Any:
 
 
 def _block(robot: Path) -> Mapping[str, Any]:
-    try:
-        block = yaml.safe_load(robot.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DeploymentError(
-            f"{robot} is not a readable YAML file: {error}", path=robot
-        ) from error
+    block = read_yaml(robot, DeploymentError)
     if not isinstance(block, dict):
         raise DeploymentError(f"{robot} holds no deployment block", path=robot)
     return block
