@@ -29,10 +29,12 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState, PointCloud2
 from strict_harness import BOTTOM, GOOD, rows_of, same_bits, stamped, target
 
-from zeroproof_ros.bags import answer_bag
+from zeroproof_ros.bags import BagFile, answer_bag
 from zeroproof_ros.bags.cdr import to_cdr
+from zeroproof_ros.bags.recount import recount
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.cli import main
+from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.pipeline import Policy, StrictIK
 
 BUNDLE = ROOT / "config" / "bundles" / "planar_2r"
@@ -94,19 +96,15 @@ def test_offline_and_live_agree_row_for_row(
     node: Node, start: Start, replay: Replay, tmp_path: Path
 ) -> None:
     name, _ = node()
-    start("monitor_node", "-r", f"~/result:={name}/result", rate=10.0, use_sim_time=True)
+    monitored = ("-r", f"~/result:={name}/result", "-r", f"~/info:={name}/info")
+    start("monitor_node", *monitored, rate=10.0, use_sim_time=True)
     out = tmp_path / "out.mcap"
     text = replay(SHIPPED, "--node", name, "--rate", 0, "--out", out).ended(0)
 
     ik = StrictIK(load_bundle(BUNDLE), Policy(step_duration=STEP_DURATION))
-    offline = answer_bag(
-        SHIPPED,
-        ik,
-        tmp_path / "offline.mcap",
-        topic=None,
-        target_timeout=60.0,
-        command_type="joint_trajectory",
-    ).rows
+    with BagFile(tmp_path / "offline.mcap") as bag:
+        serving = Serving(policy=ik.policy, target_timeout=60.0)
+        offline = answer_bag(SHIPPED, ik, bag, serving).rows
     assert len(offline) > 350
     assert same_bits(rows_of_results(out, f"{name}/result"), offline)
     # these were answered while the arm moved, one by one too
@@ -126,7 +124,9 @@ def test_offline_and_live_agree_row_for_row(
     ]
     (_, info), *_ = messages_of(out, f"{name}/info")
     assert info.hardware_id == ik.bundle.id
-    assert messages_of(out, "/monitor_node/rates")
+    counted = recount(out)
+    assert (counted.rows, counted.differences) == (len(offline), ())
+    assert counted.checked > 0
 
     counts = told(text)
     n = str(len(offline))

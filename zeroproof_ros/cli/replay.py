@@ -66,8 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.resolve() == options.bag.resolve():
         raise ConfigError(f"--out {options.out} is the recording that is played")
     # neither rclpy nor rosbags is needed by the verbs of a robot
-    from zeroproof_ros.bags import BagFile, Recording
-    from zeroproof_ros.bags.evaluation import target_topic
+    from zeroproof_ros.bags import BagFile, Recording, target_topic
     from zeroproof_ros.nodes.replay import Replay
 
     with Recording(options.bag) as recording:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from itertools import chain
 
 from zeroproof_ros.bags import BagFile, Recorded, Recording
+from zeroproof_ros.bags.answering import TYPE_NAMES
 from zeroproof_ros.bags.cdr import from_cdr
-from zeroproof_ros.bags.evaluation import TYPE_NAMES
 from zeroproof_ros.bags.pace import Pace
 from zeroproof_ros.bags.tally import Tally
 from zeroproof_ros.errors import MessageRefusedError, ReplayError
