@@ -34,9 +34,8 @@ def generate_test_description() -> LaunchDescription:
 
 class TestReplay(unittest.TestCase):
     def test_the_replay_ends(self, proc_info: Any) -> None:
-        for process in proc_info.process_names():
-            if process.startswith("python"):
-                proc_info.assertWaitForShutdown(process, timeout=120.0)
+        proc_info.assertWaitForStartup("python", timeout=60.0)
+        proc_info.assertWaitForShutdown("python", timeout=60.0)
 
 
 @launch_testing.post_shutdown_test()

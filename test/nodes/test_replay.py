@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -316,6 +321,31 @@ def test_a_humble_bag_of_messages_without_a_header(
     text = replay(path, "--node", name, "--rate", 0).ended(4)
     assert (told(text)["results"], told(text)["targets unanswered"]) == ("20", "0")
     assert "its recorder did not end" in text
+
+
+def test_the_commands_of_the_document_run(domain: int, tmp_path: Path) -> None:
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    text = (ROOT / "docs" / "replay.md").read_text("utf-8")
+    (script,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    # a job of the shell has to be the node itself, for the shell to end it
+    python3 = tmp_path / "bin" / "python3"
+    python3.parent.mkdir()
+    python3.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python3.chmod(0o755)
+    env = environment(domain, tmp_path)
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"set -euo pipefail\n{script}wait"],
+        cwd=tmp_path,
+        env={**env, "PATH": f"{python3.parent}{os.pathsep}{env['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120.0,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = re.findall(r"```text\n(recording .*?)```", text, re.DOTALL)[0]
+    assert set(told(shown)) <= set(told(done.stdout))
+    assert told(done.stdout)["written"] == "build/replayed.mcap"
 
 
 @pytest.mark.parametrize(
