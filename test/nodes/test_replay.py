@@ -168,20 +168,27 @@ def test_a_node_on_another_clock_or_for_other_targets_is_refused(
     assert not out.exists()
 
 
-def test_what_is_missing_is_told(
-    node: Node, replay: Replay, client: Client, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_told(node: Node, replay: Replay, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in.mcap", several(2, 0.1))
     inactive, _ = node(autostart=False)
-    shared, _ = node()
-    client.publisher(JointState, f"{shared}/target")
     waits = {
         "in vain for a node called /nobody, the nodes are": replay(bag, "--node", "/nobody"),
         f"{inactive} to be active, it is unconfigured": replay(bag, "--node", inactive),
-        f"/client to end, which publishes on {shared}/target too": replay(bag, "--node", shared),
     }
     for message, process in waits.items():
         assert message in process.ended(2)
+
+
+def test_who_asks_the_node_too_ends_the_replay(
+    node: Node, replay: Replay, client: Client, tmp_path: Path
+) -> None:
+    name, _ = node()
+    results = client.collect(PointCloud2, f"{name}/result")
+    playing = replay(write_bag(tmp_path / "in.mcap", several(2000, 0.05)), "--node", name)
+    client.wait(lambda: results, "results")
+    client.publisher(JointState, f"{name}/target")
+    counts = told(playing.ended(4))
+    assert f"the end of /client, which publishes on {name}/target too" in counts["problems"]
 
 
 def test_what_the_node_refuses_is_counted_and_the_rest_goes_on(
@@ -222,6 +229,7 @@ def test_a_node_that_ends_ends_the_replay(
     client.wait(lambda: len(results) > 3, "results")
     process.signal(signal.SIGINT)
     counts = told(playing.ended(4))
+    process.ended_well()
     assert f"{name} is gone" in counts["problems"]
     assert 3 < int(counts["results"]) <= int(counts["targets published"]) < 200
     assert len(messages_of(out, f"{name}/result")) == int(counts["results"])
