@@ -40,7 +40,7 @@ from zeroproof_ros.bags.recount import recount
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.cli import main
 from zeroproof_ros.messages.serving import Serving
-from zeroproof_ros.pipeline import Policy, StrictIK
+from zeroproof_ros.pipeline import Policy, Reason, StrictIK
 
 BUNDLE = ROOT / "config" / "bundles" / "planar_2r"
 # As in config/demo.yaml, which the recording was made with.
@@ -284,6 +284,26 @@ def test_the_clock_runs_along_the_recorded_times(
 
 def seconds(stamp: Any) -> float:
     return float(stamp.sec + 1e-9 * stamp.nanosec)
+
+
+def test_the_age_of_targets_is_judged_by_the_recorded_time(
+    node: Node, replay: Replay, tmp_path: Path
+) -> None:
+    """A clock that lags behind or runs ahead would make others stale than the evaluation does."""
+    times = 100.0 + 50.0 * np.arange(12)
+    ages = [6.0, 4.0, 0.0, 6.0, 6.0, -1.0, 4.9, 5.1, 5.0, 40.0, 0.1, 6.0]
+    stamps = [time - age for time, age in zip(times, ages, strict=True)]
+    messages = [(t, joint_state(GOOD, s)) for t, s in zip(times, stamps, strict=True)]
+    bag = write_bag(tmp_path / "in.mcap", messages)
+    name, _ = node(target_timeout=5.0)
+    out = tmp_path / "out.mcap"
+    replay(bag, "--node", name, "--rate", 0, "--out", out).ended(0)
+    reasons = rows_of_results(out, f"{name}/result")["reason"]
+    assert (reasons == Reason.STALE).tolist() == [age > 5.0 for age in ages]
+    ik = StrictIK(load_bundle(BUNDLE), Policy(step_duration=STEP_DURATION))
+    with BagFile(tmp_path / "offline.mcap") as offline:
+        answered = answer_bag(bag, ik, offline, Serving(policy=ik.policy, target_timeout=5.0))
+    assert (answered.rows["reason"] == reasons).all()
 
 
 def test_twenty_times_as_fast(node: Node, replay: Replay) -> None:
