@@ -69,7 +69,8 @@ def test_coverage_falls_and_recovers(watch: Watch, feed: Any) -> None:
     assert (raised["event"], raised["level"]) == ("alert_raised", WARN)
     assert raised["message"].endswith("; raised for 0 s")
     assert raised["figures"]["bound"] == pytest.approx(0.1)
-    assert raised["figures"]["badness"] > 0.1 == pytest.approx(1 - raised["figures"]["coverage"])
+    figures = raised["figures"]
+    assert 0.1 < figures["badness"] == pytest.approx(1.0 - figures["coverage"])
     assert (cleared["event"], cleared["figures"]["coverage"]) == ("alert_cleared", 1.0)
     assert cleared["seconds"] == pytest.approx(
         (cleared["stamp_ns"] - raised["stamp_ns"]) * 1e-9, abs=0.05
