@@ -43,6 +43,7 @@ setup(
         (f"{share}/launch", files("launch/*.launch.py")),
         (f"{share}/config", files("config/*.yaml")),
         (f"{share}/config/robots", files("config/robots/*")),
+        (f"{share}/config/bags", files("config/bags/*")),
         *((f"{share}/{path}", files(f"{path}/*")) for path in Path().glob("config/bundles/*")),
     ],
     python_requires=">=3.10",

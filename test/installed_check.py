@@ -33,6 +33,7 @@ FILES = (
     "launch/*.launch.py",
     "config/*.yaml",
     "config/robots/planar_2r.yaml",
+    "config/bags/planar_2r.mcap",
     "config/bundles/planar_2r/metadata.json",
     "config/bundles/planar_2r/model.onnx",
 )

@@ -154,3 +154,7 @@ class FrameError(MessageRefusedError):
 
 class BagError(ZeroProofError):
     """A recording that can not be read or written, or lacks what is asked of it."""
+
+
+class ReplayError(ZeroProofError):
+    """A replay that can not begin, since what it plays to is not there or is not ready."""
