@@ -34,6 +34,7 @@ setup(
     package_data={
         name: ["py.typed"],
         f"{name}.bundle": ["metadata.schema.json"],
+        f"{name}.monitor": ["event.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],
     },
     data_files=[
