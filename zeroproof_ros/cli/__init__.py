@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from zeroproof_ros.cli import bundle, calibrate, demo, export_exact, reference
+from zeroproof_ros.cli import bundle, calibrate, demo, export_exact, reference, watch
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
@@ -16,6 +16,7 @@ VERBS = {
     "demo": demo,
     "export-exact": export_exact,
     "reference": reference,
+    "watch": watch,
 }
 
 

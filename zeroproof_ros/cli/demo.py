@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
-from zeroproof_ros.cli.demo_view import draw_path, live_view, show_summary
+from zeroproof_ros.cli.demo_view import demo_line, demo_screen, draw_path, show_summary
+from zeroproof_ros.cli.screen import Screen
 from zeroproof_ros.cli.share import share_folder
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.pipeline import Source
@@ -61,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     deployment = read_deployment(config / "robots" / "planar_2r.yaml")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "events.jsonl").unlink(missing_ok=True)
-    with DemoObserver() as observer, _Processes(options.out) as processes:
+    with closing(DemoObserver()) as observer, _Processes(options.out) as processes:
         commands = _commands(config, options.out)
         # The simulator comes last, so that nobody misses the first row.
         for name in ("strict_ik_node", "monitor_node"):
@@ -69,12 +72,17 @@ def run(options: argparse.Namespace) -> int:
         _spin_until(observer, processes, observer.connected, "the nodes to be discovered")
         processes.start("arm_simulator_node", commands["arm_simulator_node"])
         _spin_until(observer, processes, lambda: bool(observer.commands), "a command")
-        with live_view(bundle, options.duration) as refresh:
+        with Screen() as screen:
             started = time.monotonic()
             while (elapsed := time.monotonic() - started) < options.duration:
                 observer.spin(0.1)
                 processes.check_alive()
-                refresh(elapsed, observer.tables, observer.rates)
+                seen = elapsed, observer.tables, observer.rates
+                screen.show(
+                    elapsed,
+                    partial(demo_screen, bundle, options.duration, *seen),
+                    partial(demo_line, *seen),
+                )
     rows = np.concatenate(observer.tables)
     summary = {
         **summarise(rows, np.array(observer.stamps), deployment),
