@@ -42,6 +42,7 @@ setup(
         (share, ["package.xml"]),
         (f"{share}/launch", files("launch/*.launch.py")),
         (f"{share}/config", files("config/*.yaml")),
+        (f"{share}/config/viewers", files("config/viewers/*")),
         (f"{share}/config/robots", files("config/robots/*")),
         *((f"{share}/{path}", files(f"{path}/*")) for path in Path().glob("config/bundles/*")),
     ],
