@@ -152,6 +152,12 @@ def test_every_event_of_the_schema_is_described_and_chosen() -> None:
     assert set(SCHEMA["required"]) == set(SCHEMA["properties"])
 
 
+def test_sources_and_reasons_are_those_of_the_contract() -> None:
+    row = SCHEMA["$defs"]["bottom_row"]["properties"]
+    for key, codes in (("source", Source), ("reason", Reason)):
+        assert row[key]["enum"] == [code.name.lower() for code in codes]
+
+
 @pytest.mark.parametrize(
     ("event", "content"),
     [
@@ -186,7 +192,7 @@ def test_a_bottom_row_is_told_with_its_inputs(tmp_path: Path) -> None:
     rows["source"][1], rows["reason"][1] = Source.ANALYTIC, Reason.BOTTOM
     rows["in"][1] = (0.25, -1.5)
     rows["fault"][2], rows["q_abs"][2], rows["in"][2, 1] = 1, math.nan, math.inf
-    rows["source"][2], rows["reason"][2] = 9, Reason.BAD_INPUT
+    rows["source"][2], rows["reason"][2] = Source.NONE, Reason.BAD_INPUT
     path = tmp_path / "events.jsonl"
     log = log_to(path)
     for content in BottomRows(1.0, 10).take(rows, LAYOUT.features, stamp_ns=5, now=0.0):
@@ -198,8 +204,7 @@ def test_a_bottom_row_is_told_with_its_inputs(tmp_path: Path) -> None:
         found.append([event[key] for key in keys])
     assert found == [
         [1, {"theta1": 0.25, "dx": -1.5}, 0.001, False, True, "analytic", "bottom", 5],
-        # a code of another version is told as it is
-        [2, {"theta1": 2.0, "dx": None}, None, True, False, "9", "bad_input", 5],
+        [2, {"theta1": 2.0, "dx": None}, None, True, False, "none", "bad_input", 5],
     ]
 
 
@@ -265,13 +270,10 @@ def test_the_last_batches_are_a_bounded_ring() -> None:
         "bottom": 1,
         "gap": 0,
         "fault": 0,
-        "none": 1,
-        "model": 1,
-        "analytic": 1,
+        "sources": {"none": 1, "model": 1, "analytic": 1},
+        "reasons": {reason.name.lower(): 3 * (reason is Reason.OK) for reason in Reason},
         "q_abs_min": 0.25,
     }
-    batches.add(rows_of()[:0], stamp_ns=0)
-    assert batches.lines()[-1]["q_abs_min"] is None
     batches.clear()
     assert batches.lines() == []
 

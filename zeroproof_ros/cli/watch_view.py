@@ -27,7 +27,8 @@ COLUMNS = {
     "fault_rate": "fault",
     "fallback_rate": "fallback",
     "reject_rate": "rejected",
-    "q_abs_min": "min |Q|",
+    "q_abs_min": "|Q| min",
+    "q_abs_p50": "p50",
 }
 LEVELS = {1: ("warning", "yellow"), 2: ("ERROR", "red"), 3: ("stale", "magenta")}
 REASONS = {int(reason): reason.name.lower() for reason in Reason}
@@ -97,7 +98,8 @@ def _rates(seen: WatchObserver) -> Table:
     for head in COLUMNS.values():
         table.add_column(head, justify="right")
     for span, rates in seen.rates.items():
-        figures = [f"{getattr(rates, name):.4g}" for name in COLUMNS]
+        named = rates.to_dict()
+        figures = [f"{named[name]:.4g}" for name in COLUMNS]
         table.add_row(Text(printable(span)), *figures)
     return table
 
@@ -105,7 +107,10 @@ def _rates(seen: WatchObserver) -> Table:
 def _alerts(seen: WatchObserver) -> list[tuple[str, str]]:
     """The statuses that are not well, the worst first, and their styles."""
     bad = sorted(
-        (-level, name, message) for name, (level, message) in seen.statuses.items() if level
+        (-level, name, message)
+        for name, (level, message) in seen.statuses.items()
+        # which repeats those of the alerts
+        if level and not name.endswith(": rates")
     )
     if not bad:
         return [("no alert", "green")] if seen.statuses else []

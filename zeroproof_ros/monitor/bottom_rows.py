@@ -11,10 +11,6 @@ from numpy.typing import NDArray
 
 from zeroproof_ros.contract import Reason, Source
 
-# A publisher of another version may know other codes, which are told as they are.
-SOURCES = {int(source): source.name.lower() for source in Source}
-REASONS = {int(reason): reason.name.lower() for reason in Reason}
-
 # How long rows are counted that were not told, until an event tells how many these were [s].
 UNTOLD_PERIOD = 1.0
 
@@ -39,7 +35,7 @@ class BottomRows:
         """The content of an event for each bottom row that may be told.
 
         Args:
-            rows: (N,) structured, as in a result table.
+            rows: (N,) structured, as in a result table, with codes of `Source` and `Reason`.
             features: names of the columns of its field `in`.
             stamp_ns: of the target [ns].
             now: steady time [s].
@@ -80,6 +76,6 @@ def _content(row: Any, features: Sequence[str]) -> dict[str, Any]:
         "q_abs": float(row["q_abs"]),
         "fault": bool(row["fault"]),
         "semantic": bool(row["semantic"]),
-        "source": SOURCES.get(row["source"], str(row["source"])),
-        "reason": REASONS.get(row["reason"], str(row["reason"])),
+        "source": Source(row["source"]).name.lower(),
+        "reason": Reason(row["reason"]).name.lower(),
     }

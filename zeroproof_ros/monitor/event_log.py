@@ -41,8 +41,11 @@ class EventLog:
         self._run = uuid.uuid4().hex
         self._seq = self.lost = 0
 
-    def begin(self) -> None:
+    def begin(self) -> str:
         """Tell `started`, or `restarted` where the last run in the file did not end by itself.
+
+        Returns:
+            Which of the two it is.
 
         Raises:
             EventFileError: the file can not be read, or holds something else.
@@ -50,9 +53,10 @@ class EventLog:
         last = last_event(self._file.path) if self._file else None
         if last is None or last["event"] == "stopped":
             self("started")
-        else:
-            told = ("event", "run", "stamp_ns", "wall_time")
-            self("restarted", **{f"last_{key}": last.get(key) for key in told})
+            return "started"
+        told = ("event", "run", "stamp_ns", "wall_time")
+        self("restarted", **{f"last_{key}": last.get(key) for key in told})
+        return "restarted"
 
     def __call__(self, event: str, **content: Any) -> None:
         """Tell an event; `content` is what the schema lists for it."""

@@ -132,7 +132,7 @@ class WatchObserver(Observer):
     def _on_rates(self, message: Any) -> None:
         try:
             self.rates = rates_from_msg(message)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             # a monitor of another version has other columns
             self.unreadable += 1
 
