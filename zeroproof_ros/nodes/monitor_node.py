@@ -41,6 +41,8 @@ from zeroproof_ros.nodes.monitor_record import MonitorRecord
 from zeroproof_ros.nodes.parameters import declare, values
 from zeroproof_ros.nodes.process import run_node
 
+# Deeper than the publisher's: while alerts are judged no result shall be lost.
+RESULT_DEPTH = 100
 JUDGE_PERIOD = 0.1  # [s]
 STATUS_PERIOD = 1.0  # [s]
 
@@ -69,7 +71,7 @@ class MonitorNode(Node):
             PointCloud2,
             "~/result",
             self._on_result,
-            qos.output(),
+            qos.reliable(RESULT_DEPTH),
             qos_overriding_options=qos.overridable(),
         )
         self.create_subscription(
