@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,27 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> N
         assert len(found) <= len(acknowledged) + run + 1
         assert history.torn <= run + 1
     assert len(list(tmp_path.iterdir())) > 3
+
+
+def test_writers_at_the_same_time_do_not_mix_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    together = threading.Barrier(4)
+
+    def write(writer: int) -> None:
+        log = JsonlLogger(path)
+        together.wait()
+        for number in range(300):
+            log({"event": "some", "number": (writer, number)})
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    history = read_events(path)
+    assert history.torn == 0
+    numbers = [tuple(event["number"]) for event in history.events]
+    assert sorted(numbers) == [(writer, number) for writer in range(4) for number in range(300)]
 
 
 FULL_DISK = """

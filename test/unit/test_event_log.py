@@ -105,6 +105,13 @@ def test_the_first_line_that_was_torn_is_no_run(tmp_path: Path) -> None:
     assert read_events(path).torn == 1
 
 
+def test_a_last_line_without_bounds_is_not_taken_for_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    JsonlLogger(path)({"event": "state", "text": "x" * 3_000_000})
+    log_to(path).begin()
+    assert names(path) == ["state", "started"]
+
+
 def test_a_file_of_something_else_is_not_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("# Notes\n")
