@@ -119,13 +119,18 @@ def test_in_a_pipe_it_prints_a_line_per_second(
     bundle = load_bundle(node.get("bundle_dir")[0])
     feed_until(node, lambda: "last rejected: " in view.text, "a rejected row")
     feed_until(node, lambda: "rejected 0.5" in view.text, "the rates of the monitor")
-    feed_until(node, lambda: "coverage 0.5" in view.text.splitlines()[-1], "the present rates")
-    line = view.text.splitlines()[-1]
+    lines: list[str] = []
+
+    def told_all() -> bool:
+        lines[:] = [view.text.splitlines()[-1]]
+        return all(told in lines[0] for told in ("coverage 0.5", "warning: watcher: ", "dy=0"))
+
+    feed_until(node, told_all, "the present rates and an alert")
+    (line,) = lines
     assert f"{bundle.id} on CPUExecutionProvider  tau_infer 0.02  tau_train 0.05" in line
     assert re.search(rf"\|Q\| [{LEVELS}]{{2,50}} 0 \| served by rejected", line)
     assert "all: coverage 0.5" in line
     assert "waiting" not in line
-    assert "warning: watcher: " in line
     assert re.search(r"\d:\d\d\.\d{3}  bottom  \|Q\|=0  theta1=0.3 theta2=0 dx=-0.01 dy=0$", line)
 
     # a line for each second, and none twice
