@@ -14,6 +14,7 @@ from zeroproof_ros.cli import (
     export_exact,
     reference,
     replay,
+    watch,
 )
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
@@ -26,6 +27,7 @@ VERBS = {
     "export-exact": export_exact,
     "reference": reference,
     "replay": replay,
+    "watch": watch,
 }
 
 

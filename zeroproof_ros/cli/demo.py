@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
-from zeroproof_ros.cli.demo_view import draw_path, live_view, show_summary
+from zeroproof_ros.cli.demo_view import demo_line, demo_screen, draw_path, show_summary
+from zeroproof_ros.cli.screen import Screen
 from zeroproof_ros.cli.share import share_folder
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.pipeline import Source
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     recording = options.out / "demo.mcap"
     with (
         _bag(recording) as bag,
-        DemoObserver(bag) as observer,
+        closing(DemoObserver(bag)) as observer,
         _Processes(options.out) as processes,
     ):
         commands = _commands(config, options.out)
@@ -79,12 +81,17 @@ def run(options: argparse.Namespace) -> int:
         _spin_until(observer, processes, observer.connected, "the nodes to be discovered")
         processes.start("arm_simulator_node", commands["arm_simulator_node"])
         _spin_until(observer, processes, lambda: bool(observer.commands), "a command")
-        with live_view(bundle, options.duration) as refresh:
+        with Screen() as screen:
             started = time.monotonic()
             while (elapsed := time.monotonic() - started) < options.duration:
                 observer.spin(0.1)
                 processes.check_alive()
-                refresh(elapsed, observer.tables, observer.rates)
+                seen = elapsed, observer.tables, observer.rates
+                screen.show(
+                    elapsed,
+                    partial(demo_screen, bundle, options.duration, *seen),
+                    partial(demo_line, *seen),
+                )
         # what it has asked is answered and counted before the recording ends
         processes.end("arm_simulator_node")
         observer.spin(LAST_SECONDS)
