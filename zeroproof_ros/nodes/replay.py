@@ -58,7 +58,7 @@ class Replay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._link.__exit__()
+        self._link.close()
 
     def run(self, progress: Callable[[int], None]) -> None:
         """Play all targets; `progress` is called with how many were.

@@ -7,13 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import rclpy
-import rclpy.utilities
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64MultiArray
@@ -28,6 +23,7 @@ from zeroproof_ros.messages.results import result_from_msg
 from zeroproof_ros.messages.targets import NANOSECONDS, TargetFormat
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.clocks import every
+from zeroproof_ros.nodes.observer import Observer
 from zeroproof_ros.nodes.recorder import Recorder
 from zeroproof_ros.nodes.replay_peer import Peer
 from zeroproof_ros.pipeline import TableLayout
@@ -44,8 +40,8 @@ class Stopped(Exception):  # noqa: N818 -- no error: it ends a replay
     """Why a replay ends before its recording does."""
 
 
-class Link:
-    """Publishes targets and `/clock`, takes in what comes back; a context manager.
+class Link(Observer):
+    """Publishes targets and `/clock`, and takes in what comes back.
 
     Args:
         name: the node that is played to, with its namespace.
@@ -62,31 +58,21 @@ class Link:
     form: TargetFormat
 
     def __init__(self, name: str, target: type, tally: Tally, bag: BagFile | None) -> None:
+        super().__init__("replay")
         self._target, self._tally, self._bag = target, tally, bag
         self._type_name = type_name(target)
         self.rates_seen = 0
         self._stop = ""
         self._heard_ns = -1
-        rclpy.init(
-            args=["--ros-args", "--log-level", "warn"],
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
         # what is under way has to be ended and told first
         self._handlers = {
             each: signal.signal(each, self._on_signal) for each in (signal.SIGINT, signal.SIGTERM)
         }
-        self._node = Node("replay")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self.peer = Peer(self._node, name, self._type_name)
+        self.peer = Peer(self.node, name, self._type_name)
 
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.utilities.try_shutdown()
+    def close(self) -> None:
+        """End the node; signals do what they did before."""
+        super().close()
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
 
@@ -101,14 +87,14 @@ class Link:
         """
         self._now_ns = now_ns
         self._await(self.peer.missing)
-        self._clock = self._node.create_publisher(Clock, "/clock", qos.output())
-        self._targets = self._node.create_publisher(
+        self._clock = self.node.create_publisher(Clock, "/clock", qos.output())
+        self._targets = self.node.create_publisher(
             self._target, f"{self.peer.name}/target", qos.reliable(100)
         )
         self._subscribe()
-        every(self._node, TICK, self.publish_clock)
+        every(self.node, TICK, self.publish_clock)
         self._await(self._unconnected)
-        every(self._node, LOOK_AROUND, self._look_around)
+        every(self.node, LOOK_AROUND, self._look_around)
 
     def publish_clock(self) -> None:
         """Tell recorded time."""
@@ -126,7 +112,7 @@ class Link:
         """Whether a monitor reports on the node."""
         return bool(self._rates.get_publisher_count())
 
-    def spin(self, seconds: float) -> None:
+    def step(self, seconds: float) -> None:
         """Take in one message, if one comes within this time.
 
         Raises:
@@ -140,7 +126,7 @@ class Link:
         """Take in what comes until a condition holds; whether it did within this time.
 
         Raises:
-            Stopped: as `spin`, or the node is gone.
+            Stopped: as `step`, or the node is gone.
         """
         end = time.monotonic() + seconds
         while not condition():
@@ -148,15 +134,15 @@ class Link:
                 raise Stopped(f"{self.peer.name} is gone")
             if (left := end - time.monotonic()) <= 0:
                 return False
-            self.spin(left)
+            self.step(left)
         return True
 
     def _subscribe(self) -> None:
         name, deep = self.peer.name, qos.reliable(1000)
         namespace = name.rpartition("/")[0]
         commands = {type_name(each.message): each.message for each in COMMAND_TYPES.values()}
-        recorder = Recorder(self._node, self._bag, lambda _: self._now_ns())
-        self._node.create_subscription(
+        recorder = Recorder(self.node, self._bag, lambda _: self._now_ns())
+        self.node.create_subscription(
             DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.reliable(100)
         )
         self._result = recorder.record(PointCloud2, f"{name}/result", deep, self._on_result)
@@ -191,7 +177,7 @@ class Link:
         while what := missing():
             if time.monotonic() > end:
                 raise ReplayError(f"waited {READY_SECONDS:g} s in vain for {what}", found=what)
-            self.spin(0.05)
+            self.step(0.05)
 
     def _on_result(self, message: Any) -> None:
         stamp = message.header.stamp
