@@ -51,6 +51,7 @@ def replay(context: LaunchContext) -> list[ExecuteProcess]:
             cmd=[
                 *(sys.executable, "-m", "zeroproof_ros", "replay", given("bag")),
                 *("--node", f"{namespace}/strict_ik_node", "--rate", given("rate"), *out),
+                "--monitor",
             ],
             output="screen",
             on_exit=[Shutdown(reason="the replay has ended")],

@@ -104,7 +104,7 @@ def test_offline_and_live_agree_row_for_row(
     monitored = ("-r", f"~/result:={name}/result", "-r", f"~/info:={name}/info")
     start("monitor_node", *monitored, rate=10.0, use_sim_time=True)
     out = tmp_path / "out.mcap"
-    text = replay(SHIPPED, "--node", name, "--rate", 0, "--out", out).ended(0)
+    text = replay(SHIPPED, "--node", name, "--rate", 0, "--monitor", "--out", out).ended(0)
 
     ik = StrictIK(load_bundle(BUNDLE), Policy(step_duration=STEP_DURATION))
     with BagFile(tmp_path / "offline.mcap") as bag:
@@ -171,7 +171,9 @@ def test_a_node_on_another_clock_or_for_other_targets_is_refused(
 def test_what_is_missing_is_told(node: Node, replay: Replay, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in.mcap", several(2, 0.1))
     inactive, _ = node(autostart=False)
+    alone, _ = node()
     waits = {
+        "for /monitor_node/rates to be published": replay(bag, "--node", alone, "--monitor"),
         "in vain for a node called /nobody, the nodes are": replay(bag, "--node", "/nobody"),
         f"{inactive} to be active, it is unconfigured": replay(bag, "--node", inactive),
     }

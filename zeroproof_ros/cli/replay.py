@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "before was answered",
     )
     parser.add_argument(
+        "--monitor",
+        action="store_true",
+        help="wait for monitor_node beside the node too, so that it counts every row",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="FILE.mcap", help="record what goes out and comes back"
     )
 
@@ -73,7 +78,14 @@ def run(options: argparse.Namespace) -> int:
         topic = target_topic(recording, options.topic)
         with (
             nullcontext() if options.out is None else BagFile(options.out) as bag,
-            Replay(recording, topic, node_name=options.node, rate=options.rate, bag=bag) as replay,
+            Replay(
+                recording,
+                topic,
+                node_name=options.node,
+                rate=options.rate,
+                bag=bag,
+                monitor=options.monitor,
+            ) as replay,
             _progress(recording.counts[topic]) as progress,
         ):
             replay.run(progress)

@@ -30,6 +30,7 @@ class Replay:
         node_name: who they are played to, with its namespace.
         rate: recorded seconds per second; with 0 each target waits for the answer to the last.
         bag: what goes out and comes back is written there, None for nowhere.
+        monitor: whether `monitor_node` in the namespace of the node has to be there too.
 
     Attributes:
         tally: what went out and came back.
@@ -44,6 +45,7 @@ class Replay:
         node_name: str,
         rate: float,
         bag: BagFile | None,
+        monitor: bool,
     ) -> None:
         self._recording, self._topic, self._rate = recording, topic, rate
         self._type_name = recording.topics[topic]
@@ -52,7 +54,7 @@ class Replay:
         self.tally = Tally(has_header=hasattr(target, "header"))
         self.stopped = ""
         self._with_rates = bag is not None
-        self._link = Link(node_name, target, self.tally, bag)
+        self._link = Link(node_name, target, self.tally, bag, monitor=monitor)
 
     def __enter__(self) -> Replay:
         return self

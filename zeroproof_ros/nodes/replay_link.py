@@ -32,6 +32,8 @@ from zeroproof_ros.pipeline import TableLayout
 READY_SECONDS = 20.0
 # Between two messages /clock goes on in steps of this length [s] of the clock on the wall.
 TICK = 0.01
+# Of results: the replay and the monitor.
+READERS = 2
 # How often others are looked for [s].
 LOOK_AROUND = 1.0
 
@@ -48,6 +50,7 @@ class Link(Observer):
         target: the class of the targets.
         tally: what comes back is counted there.
         bag: what goes out and comes back is written there, None for nowhere.
+        monitor: whether to wait for the monitor beside the node too.
 
     Attributes:
         peer: the node that is played to.
@@ -57,10 +60,12 @@ class Link(Observer):
 
     form: TargetFormat
 
-    def __init__(self, name: str, target: type, tally: Tally, bag: BagFile | None) -> None:
+    def __init__(
+        self, name: str, target: type, tally: Tally, bag: BagFile | None, *, monitor: bool
+    ) -> None:
         super().__init__("replay")
         self._target, self._tally, self._bag = target, tally, bag
-        self._type_name = type_name(target)
+        self._type_name, self._monitor = type_name(target), monitor
         self.rates_seen = 0
         self._stop = ""
         self._heard_ns = -1
@@ -170,7 +175,12 @@ class Link(Observer):
                 f"{name} to say on /diagnostics that /clock has reached it",
             ),
         )
-        return next((what for there, what in connections if not there), self.peer.rival())
+        missing = [what for there, what in connections if not there]
+        if self._monitor and not self.rates_seen:
+            missing.append(f"{self._rates.topic_name} to be published")
+        if self._monitor and self.node.count_subscribers(self._result.topic_name) < READERS:
+            missing.append(f"the monitor to subscribe to {name}/result")
+        return missing[0] if missing else self.peer.rival()
 
     def _await(self, missing: Callable[[], str]) -> None:
         end = time.monotonic() + READY_SECONDS
