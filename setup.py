@@ -33,7 +33,7 @@ setup(
     packages=find_packages(include=[name, f"{name}.*"]),
     package_data={
         name: ["py.typed"],
-        f"{name}.bags": ["evaluation.schema.json"],
+        f"{name}.bags": ["evaluation.schema.json", "page.css", "page.js"],
         f"{name}.bundle": ["metadata.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],
     },

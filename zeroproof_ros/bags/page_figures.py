@@ -1,0 +1,67 @@
+"""The pictures of a page, with what they show in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from zeroproof_ros.bags.evaluation import Evaluation
+from zeroproof_ros.bags.markup import element
+from zeroproof_ros.bags.pictures import (
+    histograms_picture,
+    q_told,
+    rates_picture,
+    workspace_picture,
+)
+from zeroproof_ros.bags.timeline import bin_width, highest_rate, stretches
+from zeroproof_ros.messages.targets import NANOSECONDS
+
+
+def over_time(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+    """Rates over recorded time, with the same axes for all."""
+    width = bin_width(evaluations)
+    found = [stretches(evaluation, width) for evaluation in evaluations]
+    highest = max(map(highest_rate, found))
+    for number, (name, each) in enumerate(zip(names, found, strict=True)):
+        yield _figure(
+            rates_picture(each, highest, number),
+            f"{name}. Of the rows in bins of {width / NANOSECONDS:g} s. Recordings follow each "
+            "other with a blank between them; where nothing was recorded there is no line.",
+        )
+
+
+def maps(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+    """Where the tool was by who answered."""
+    for number, (name, evaluation) in enumerate(zip(names, evaluations, strict=True)):
+        rows = evaluation.rows
+        lost = int(np.count_nonzero(~(np.isfinite(rows["x"]) & np.isfinite(rows["y"]))))
+        deployment = evaluation.ik.deployment
+        yield _figure(
+            workspace_picture(evaluation, number),
+            f"{name}. Tool positions in {deployment.base_frame} [m] by who answered; nobody means "
+            "rejected. The darker a cell, the more rows. The circle is the reach of the stretched "
+            f"arm. {lost} rows have no position.",
+        )
+
+
+def histograms(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+    """Residuals and |Q|, with what they are held against."""
+    for number, (name, evaluation) in enumerate(zip(names, evaluations, strict=True)):
+        config, q = evaluation.ik.bundle.config, q_told(evaluation)
+        taus = [("tau_infer", config.tau_infer), ("tau_train", config.tau_train)]
+        shares = [
+            f"{100.0 * np.count_nonzero(q < tau) / len(q):.4g} % of the rows that tell |Q| are "
+            f"below {threshold} {tau:g}"
+            for threshold, tau in taus
+            if tau is not None and len(q)
+        ]
+        told = "; ".join(shares) or "No row tells |Q|"
+        yield _figure(histograms_picture(evaluation, number), f"{name}. {told}.")
+
+
+def _figure(picture: ET.Element, caption: str) -> ET.Element:
+    what = picture.attrib["aria-label"]
+    scroll = element("div", picture, class_="scroll", role="region", aria_label=what, tabindex="0")
+    return element("figure", scroll, element("figcaption", caption))

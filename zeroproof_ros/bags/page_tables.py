@@ -1,0 +1,171 @@
+"""The tables of a page: what report.json says, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from zeroproof_ros.bags.markup import element, table, told
+from zeroproof_ros.messages.targets import NANOSECONDS
+from zeroproof_ros.pipeline import Reason, Source
+
+CODES = {"source": Source, "reason": Reason}
+Part = Mapping[str, Any]
+
+
+def names_of(report: Part) -> list[str]:
+    """What the bundles are called here; two are numbered, as their folders are."""
+    ids = [part["bundle"]["id"] for part in report["evaluations"]]
+    return ids if len(ids) == 1 else [f"{n}: {name}" for n, name in enumerate(ids, start=1)]
+
+
+def bundles_table(report: Part) -> ET.Element:
+    """Who the bundles are, side by side."""
+    bundles = [part["bundle"] for part in report["evaluations"]]
+    flat = [{name: _joined(value) for name, value in bundle.items()} for bundle in bundles]
+    keys = [key for key in flat[0] if key not in {"id", "validation"}]
+    rows = [(key, *(bundle[key] for bundle in flat)) for key in keys]
+    return table("Who answered", ("", *names_of(report)), rows)
+
+
+def figures_table(report: Part) -> ET.Element:
+    """What was found, beside what the bundle was validated with."""
+    names = names_of(report)
+    parts = report["evaluations"]
+    several = len(parts) > 1
+    head = ["figure"]
+    for name in names:
+        head += [
+            f"found, {name}" if several else "found",
+            f"validated, {name}" if several else "validated",
+        ]
+    validated = [_validated(part["bundle"]["validation"]) for part in parts]
+    rows = []
+    for figure in parts[0]["figures"]:
+        cells: list[Any] = [figure]
+        for part, known in zip(parts, validated, strict=True):
+            cells += [part["figures"][figure], known.get(figure, "")]
+        rows.append(cells)
+    return table("Figures", head, rows)
+
+
+def gates_tables(report: Part) -> Iterator[ET.Element]:
+    """What was judged, by bundle."""
+    for name, part in zip(names_of(report), report["evaluations"], strict=True):
+        rows = [
+            (gate["name"], gate["expected"], gate["found"], _verdict(gate["passed"]), gate["why"])
+            for gate in part["gates"]
+        ]
+        head = ("gate", "expected", "found", "verdict", "why")
+        yield table(f"Gates of {name}", head, rows)
+
+
+def recordings_tables(report: Part) -> Iterator[ET.Element]:
+    """What was recorded, and what was refused of it or could not be read, by bundle."""
+    head = (
+        "recording", "path", "topic", "type", "first target", "last target", "length [s]",
+        "targets", "rows", "refused", "without a stamp", "stamped ahead", "out of order",
+    )  # fmt: skip
+    for name, part in zip(names_of(report), report["evaluations"], strict=True):
+        rows = [
+            (
+                number,
+                *(bag[key] for key in ("path", "topic", "target_type")),
+                *(_time(bag[key]) if bag["messages"] else None for key in ("first_ns", "last_ns")),
+                (bag["last_ns"] - bag["first_ns"]) / NANOSECONDS,
+                *(bag[key] for key in ("messages", "rows")),
+                ", ".join(f"{count} {kind}" for kind, count in bag["refused"].items()) or 0,
+                *(bag[key] for key in ("stamps_unknown", "stamps_future", "out_of_order")),
+            )
+            for number, bag in enumerate(part["bags"])
+        ]
+        yield table(f"Recordings, as {name} read them", head, rows)
+        sentences = [
+            (f"{bag['path']}: {what}", kind)
+            for bag in part["bags"]
+            for kind, key in (("problem", "problems"), ("refused", "refusals"))
+            for what in bag[key]
+        ]
+        if sentences:
+            yield element(
+                "ul",
+                *(element("li", element("b", f"{kind}: "), text) for text, kind in sentences),
+            )
+
+
+def serving_table(report: Part) -> ET.Element:
+    """The parameters that were assumed."""
+    serving = {**report["serving"]["policy"], **report["serving"]}
+    del serving["policy"]
+    rows = [(name, value if value != "" else "none") for name, value in serving.items()]
+    return table("Parameters of strict_ik_node", ("parameter", "value"), rows)
+
+
+def against_tables(against: Part) -> Iterator[ET.Element]:
+    """What was compared with recorded results, and where it differs."""
+    counts = [(key, value) for key, value in against.items() if isinstance(value, int | float)]
+    yield table(f"Compared with {against['topic']}", ("", "rows"), counts)
+    columns = [(column, count) for column, count in against["by_column"].items() if count]
+    if columns:
+        yield table("Rows that differ, by column", ("column", "rows"), columns)
+        rows = [
+            (
+                f"{row['bag']}, message {row['message']}",
+                column,
+                _codes(column, v["here"]),
+                _codes(column, v["recorded"]),
+            )
+            for row in against["first"]
+            for column, v in row["columns"].items()
+        ]
+        head = ("recording", "column", "here", "recorded")
+        yield table(f"The first {len(against['first'])} rows that differ", head, rows)
+
+
+def disagreement_tables(names: Sequence[str], apart: Part) -> Iterator[ET.Element]:
+    """Where two bundles end otherwise."""
+    yield table(
+        "Rows that end otherwise, by column", ("column", "rows"), apart["by_column"].items()
+    )
+    yield table(
+        "How far the answers are apart, of rows that both served",
+        ("", "largest difference of a joint [rad]"),
+        apart["answers_apart"].items(),
+    )
+    rows = [
+        (f"{row['bag']}, message {row['message']}", column, *(_codes(column, v) for v in values))
+        for row in apart["first"]
+        for column, values in row.items()
+        if isinstance(values, list)
+    ]
+    if rows:
+        head = ("recording", "column", *names)
+        yield table(f"The first {len(apart['first'])} rows that end otherwise", head, rows)
+
+
+def _validated(validation: Part) -> Part:
+    """The rates of a validation, which is what its maker wrote."""
+    rates = validation.get("rates")
+    return rates if isinstance(rates, Mapping) else {}
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_joined(item)}" for name, item in value.items()) or "not told"
+    return told(value)
+
+
+def _verdict(passed: bool) -> ET.Element:
+    return element("b", "passed" if passed else "FAILED", class_="passed" if passed else "failed")
+
+
+def _codes(column: str, value: Any) -> str:
+    return CODES[column](value).name.lower() if column in CODES else told(value)
+
+
+def _time(ns: int) -> str:
+    seconds, rest = divmod(ns, NANOSECONDS)
+    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d} UTC"
