@@ -3,11 +3,12 @@
 const PAGE = 50;
 const data = JSON.parse(document.getElementById("rejected-rows").textContent);
 const columns = data.columns.filter(({ name }) => name !== "bundle" || data.bundles > 1);
+const sentences = columns.pop();
 const valuesOf = Object.fromEntries(data.columns.map(({ name, values }) => [name, values]));
 const rows = valuesOf.row.length;
 
 const shown = {
-  recorded: (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", " UTC"),
+  recorded: (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", ""),
   reason: (code) => data.reasonNames[code],
   masks: (bits) => data.maskNames.filter((_, bit) => bits & (1 << bit)).join(", "),
 };
@@ -24,7 +25,7 @@ function text({ name, values }, row) {
 // What a row is searched by, made when it is first looked at.
 const searched = [];
 function searchedText(row) {
-  searched[row] ??= columns.map((column) => text(column, row)).join("\n").toLowerCase();
+  searched[row] ??= [...columns, sentences].map((column) => text(column, row)).join("\n").toLowerCase();
   return searched[row];
 }
 
@@ -37,26 +38,35 @@ function compared(a, b) {
 
 function start() {
   const at = (id) => document.getElementById(id);
-  const [head, body] = [at("rows").tHead, at("rows").tBodies[0]];
+  const head = at("rows").tHead;
   let found = [];
   let first = 0;
   let sorted = { column: null, direction: 1 };
 
+  // One row with its sentence below.
+  function drawn(row) {
+    const group = document.createElement("tbody");
+    const line = group.insertRow();
+    for (const column of columns) {
+      const cell = line.insertCell();
+      cell.textContent = text(column, row);
+      if (typeof column.values[row] === "number" && !shown[column.name]) {
+        cell.className = "number";
+        cell.title = String(column.values[row]);
+      }
+    }
+    if (sentences.values[row]) {
+      const cell = group.insertRow().insertCell();
+      cell.colSpan = columns.length;
+      cell.append(document.createElement("p"));
+      cell.firstChild.textContent = sentences.values[row];
+    }
+    return group;
+  }
+
   function draw() {
-    body.replaceChildren(
-      ...found.slice(first, first + PAGE).map((row) => {
-        const line = document.createElement("tr");
-        for (const column of columns) {
-          const cell = line.insertCell();
-          cell.textContent = text(column, row);
-          if (typeof column.values[row] === "number" && !shown[column.name]) {
-            cell.className = "number";
-            cell.title = String(column.values[row]);
-          }
-        }
-        return line;
-      }),
-    );
+    for (const group of [...at("rows").tBodies]) group.remove();
+    at("rows").append(...found.slice(first, first + PAGE).map(drawn));
     const last = Math.min(first + PAGE, found.length);
     at("count").textContent = found.length
       ? `Rows ${first + 1} to ${last} of ${found.length} found, of ${rows} listed`
@@ -110,7 +120,7 @@ function start() {
     const button = document.createElement("button");
     cell.scope = "col";
     button.type = "button";
-    button.textContent = column.name;
+    button.textContent = column.name === "recorded" ? "recorded [UTC]" : column.name;
     button.addEventListener("click", () => sortBy(column, cell));
     cell.append(button);
     line.append(cell);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -16,7 +16,7 @@ from zeroproof_ros.bags.page_tables import (
     against_tables,
     bundles_table,
     disagreement_tables,
-    figures_table,
+    figures_tables,
     gates_tables,
     names_of,
     recordings_tables,
@@ -82,7 +82,8 @@ def verdict(report: Mapping[str, Any]) -> list[ET.Element]:
     ]
     whose = len(parts) > 1
     failed = [
-        f"{f'{name}: ' if whose else ''}{gate['name']}: {gate['why']}, expected {gate['expected']}"
+        f"{f'{name}: ' if whose else ''}gate {gate['name']}, expected {gate['expected']}: "
+        f"{gate['why']}"
         for name, gate in gates
         if not gate["passed"]
     ]
@@ -95,6 +96,11 @@ def verdict(report: Mapping[str, Any]) -> list[ET.Element]:
     if not report["complete"]:
         text = f"Partial: targets may be missing of {', '.join(partial)}."
         said.append(element("p", text, class_="verdict partial"))
+    for name, part in zip(names_of(report), parts, strict=True):
+        refused, targets = (part["figures"][key] for key in ("messages_refused", "messages"))
+        if refused:
+            text = f"{name} refused {refused} of {targets} targets, which then have no rows."
+            said.append(element("p", text, class_="verdict partial"))
     if not figures["rows"]:
         said.append(element("p", "There was no row to judge.", class_="verdict partial"))
     return said
@@ -103,9 +109,9 @@ def verdict(report: Mapping[str, Any]) -> list[ET.Element]:
 def _sections(report: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> Iterator[Section]:
     names = names_of(report)
     yield "Gates", list(gates_tables(report))
-    yield "Who answered", [bundles_table(report), serving_table(report)]
+    yield "Who answered, and how", [_beside([bundles_table(report), serving_table(report)])]
     yield "Recordings", list(recordings_tables(report))
-    yield "Figures", [figures_table(report)]
+    yield "Figures", [_beside(reversed(list(figures_tables(report))))]
     if report["disagreement"]:
         yield (
             "Where the bundles end otherwise",
@@ -113,7 +119,7 @@ def _sections(report: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> I
         )
     for name, part in zip(names, report["evaluations"], strict=True):
         if part["against"]:
-            yield f"Against recorded results: {name}", list(against_tables(part["against"]))
+            yield f"Against recorded results: {name}", [_beside(against_tables(part["against"]))]
     if report["evaluations"][0]["figures"]["rows"]:
         yield "Rates over recorded time", [_beside(over_time(names, evaluations))]
         yield "Where the tool was", [_beside(maps(names, evaluations))]
@@ -121,7 +127,7 @@ def _sections(report: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> I
     yield "Rejected rows", list(rejected_controls(evaluations))
 
 
-def _beside(figures: Iterator[ET.Element]) -> ET.Element:
+def _beside(figures: Iterable[ET.Element]) -> ET.Element:
     return element("div", *figures, class_="beside")
 
 

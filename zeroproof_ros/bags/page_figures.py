@@ -17,6 +17,7 @@ from zeroproof_ros.bags.pictures import (
 )
 from zeroproof_ros.bags.timeline import bin_width, highest_rate, stretches
 from zeroproof_ros.messages.targets import NANOSECONDS
+from zeroproof_ros.report.picture import SMALLEST
 
 
 def over_time(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
@@ -41,8 +42,8 @@ def maps(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET
         yield _figure(
             workspace_picture(evaluation, number),
             f"{name}. Tool positions in {deployment.base_frame} [m] by who answered; nobody means "
-            "rejected. The darker a cell, the more rows. The circle is the reach of the stretched "
-            f"arm. {lost} rows have no position.",
+            "rejected. The stronger its colour, the more rows a cell has. The circle is the reach of "
+            f"the stretched arm. {lost} rows have no position.",
         )
 
 
@@ -58,7 +59,10 @@ def histograms(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Itera
             if tau is not None and len(q)
         ]
         told = "; ".join(shares) or "No row tells |Q|"
-        yield _figure(histograms_picture(evaluation, number), f"{name}. {told}.")
+        yield _figure(
+            histograms_picture(evaluation, number),
+            f"{name}. {told}. What is below {SMALLEST:g} is drawn there.",
+        )
 
 
 def _figure(picture: ET.Element, caption: str) -> ET.Element:

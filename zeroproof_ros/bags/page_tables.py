@@ -12,6 +12,18 @@ from zeroproof_ros.messages.targets import NANOSECONDS
 from zeroproof_ros.pipeline import Reason, Source
 
 CODES = {"source": Source, "reason": Reason}
+# Figures by the beginnings of their names; the last group gets those that are left.
+GROUPS = {
+    "Residuals of the rows that each served": ("model_", "solver_"),
+    "Rows by source and reason": ("source_", "reason_"),
+    "Rates and counts": ("",),
+}
+# What may be odd about the stamps of targets.
+STAMPS = {
+    "without a stamp": "stamps_unknown",
+    "stamped ahead": "stamps_future",
+    "out of order": "out_of_order",
+}
 Part = Mapping[str, Any]
 
 
@@ -30,25 +42,22 @@ def bundles_table(report: Part) -> ET.Element:
     return table("Who answered", ("", *names_of(report)), rows)
 
 
-def figures_table(report: Part) -> ET.Element:
+def figures_tables(report: Part) -> Iterator[ET.Element]:
     """What was found, beside what the bundle was validated with."""
-    names = names_of(report)
     parts = report["evaluations"]
-    several = len(parts) > 1
-    head = ["figure"]
-    for name in names:
-        head += [
-            f"found, {name}" if several else "found",
-            f"validated, {name}" if several else "validated",
-        ]
     validated = [_validated(part["bundle"]["validation"]) for part in parts]
-    rows = []
-    for figure in parts[0]["figures"]:
-        cells: list[Any] = [figure]
-        for part, known in zip(parts, validated, strict=True):
-            cells += [part["figures"][figure], known.get(figure, "")]
-        rows.append(cells)
-    return table("Figures", head, rows)
+    remaining = list(parts[0]["figures"])
+    for caption, beginnings in GROUPS.items():
+        group = [name for name in remaining if name.startswith(beginnings)]
+        remaining = [name for name in remaining if name not in group]
+        head, columns = ["figure"], [group]
+        for name, part, known in zip(names_of(report), parts, validated, strict=True):
+            head.append(name if len(parts) > 1 else "found")
+            columns.append([part["figures"][figure] for figure in group])
+            if any(figure in known for figure in group):
+                head.append("validated")
+                columns.append([known.get(figure, "") for figure in group])
+        yield table(caption, head, zip(*columns, strict=True))
 
 
 def gates_tables(report: Part) -> Iterator[ET.Element]:
@@ -65,8 +74,8 @@ def gates_tables(report: Part) -> Iterator[ET.Element]:
 def recordings_tables(report: Part) -> Iterator[ET.Element]:
     """What was recorded, and what was refused of it or could not be read, by bundle."""
     head = (
-        "recording", "path", "topic", "type", "first target", "last target", "length [s]",
-        "targets", "rows", "refused", "without a stamp", "stamped ahead", "out of order",
+        "recording", "path", "topic", "type", "first target [UTC]", "last target [UTC]",
+        "length [s]", "targets", "rows", "refused", "stamps",
     )  # fmt: skip
     for name, part in zip(names_of(report), report["evaluations"], strict=True):
         rows = [
@@ -76,8 +85,8 @@ def recordings_tables(report: Part) -> Iterator[ET.Element]:
                 *(_time(bag[key]) if bag["messages"] else None for key in ("first_ns", "last_ns")),
                 (bag["last_ns"] - bag["first_ns"]) / NANOSECONDS,
                 *(bag[key] for key in ("messages", "rows")),
-                ", ".join(f"{count} {kind}" for kind, count in bag["refused"].items()) or 0,
-                *(bag[key] for key in ("stamps_unknown", "stamps_future", "out_of_order")),
+                _counts(bag["refused"]),
+                _counts({told: bag[key] for told, key in STAMPS.items()}),
             )
             for number, bag in enumerate(part["bags"])
         ]
@@ -111,17 +120,11 @@ def against_tables(against: Part) -> Iterator[ET.Element]:
     if columns:
         yield table("Rows that differ, by column", ("column", "rows"), columns)
         rows = [
-            (
-                f"{row['bag']}, message {row['message']}",
-                column,
-                _codes(column, v["here"]),
-                _codes(column, v["recorded"]),
-            )
+            (row["bag"], row["message"], *(_cells(row["columns"], w) for w in ("here", "recorded")))
             for row in against["first"]
-            for column, v in row["columns"].items()
         ]
-        head = ("recording", "column", "here", "recorded")
-        yield table(f"The first {len(against['first'])} rows that differ", head, rows)
+        head = ("recording", "message", "here", "recorded")
+        yield table(f"The first {len(rows)} of {against['differing']} rows that differ", head, rows)
 
 
 def disagreement_tables(names: Sequence[str], apart: Part) -> Iterator[ET.Element]:
@@ -130,25 +133,35 @@ def disagreement_tables(names: Sequence[str], apart: Part) -> Iterator[ET.Elemen
         "Rows that end otherwise, by column", ("column", "rows"), apart["by_column"].items()
     )
     yield table(
-        "How far the answers are apart, of rows that both served",
-        ("", "largest difference of a joint [rad]"),
+        "How far answers are apart that both served",
+        ("", "joint that differs most [rad]"),
         apart["answers_apart"].items(),
     )
-    rows = [
-        (f"{row['bag']}, message {row['message']}", column, *(_codes(column, v) for v in values))
-        for row in apart["first"]
-        for column, values in row.items()
-        if isinstance(values, list)
-    ]
+    rows = []
+    for row in apart["first"]:
+        columns = {name: value for name, value in row.items() if isinstance(value, list)}
+        rows.append((row["bag"], row["message"], *(_cells(columns, side) for side in range(2))))
     if rows:
-        head = ("recording", "column", *names)
-        yield table(f"The first {len(apart['first'])} rows that end otherwise", head, rows)
+        caption = f"The first {len(rows)} of {apart['differing']} rows that end otherwise"
+        yield table(caption, ("recording", "message", *names), rows)
+
+
+def _cells(columns: Mapping[str, Any], side: str | int) -> str:
+    """One side's values of the columns that differ."""
+    return ", ".join(
+        f"{column} {CODES[column](v[side]).name.lower() if column in CODES else told(v[side])}"
+        for column, v in columns.items()
+    )
 
 
 def _validated(validation: Part) -> Part:
     """The rates of a validation, which is what its maker wrote."""
     rates = validation.get("rates")
     return rates if isinstance(rates, Mapping) else {}
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _joined(value: Any) -> str:
@@ -161,11 +174,7 @@ def _verdict(passed: bool) -> ET.Element:
     return element("b", "passed" if passed else "FAILED", class_="passed" if passed else "failed")
 
 
-def _codes(column: str, value: Any) -> str:
-    return CODES[column](value).name.lower() if column in CODES else told(value)
-
-
 def _time(ns: int) -> str:
     seconds, rest = divmod(ns, NANOSECONDS)
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d} UTC"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d}"

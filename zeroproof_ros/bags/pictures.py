@@ -78,6 +78,7 @@ def rates_picture(stretches: Sequence[Stretch], highest: float, number: int) -> 
             (float(np.nanmin(stretch.rates["coverage"])) for stretch in stretches), default=0.0
         )
         upper.set(ylabel="coverage [%]", ylim=(max(0.0, 100.0 * least - 3.0), 101.0))
+        lower.margins(x=0.01)
         lower.set(
             ylabel="rows [%]",
             ylim=(-0.02 * max(100.0 * highest, 1.0), 1.05 * max(100.0 * highest, 1.0)),

@@ -63,11 +63,11 @@ def _columns(number: int, evaluation: Evaluation) -> list[tuple[str, list[Any]]]
         ("recording", origin["bag"].tolist()),
         ("message", origin["message"].tolist()),
         ("recorded", (origin["recorded_ns"] / 1e6).round(3).tolist()),
+        ("reason", rows["reason"].tolist()),
         *((f"in.{escaped(name)}", _numbers(rows["in"][:, column])) for column, name in inputs),
         ("|Q|", _numbers(rows["q_abs"])),
         ("residual", _numbers(rows["residual"])),
         ("masks", np.asarray(masks).tolist()),
-        ("reason", rows["reason"].tolist()),
         ("explained", [escaped(s) for s in sentences] + [""] * (len(which) - len(sentences))),
     ]
 
@@ -108,9 +108,7 @@ def rejected_controls(evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]
     )
     yield element(
         "div",
-        element(
-            "table", element("caption", CAPTION), element("thead"), element("tbody"), id="rows"
-        ),
+        element("table", element("caption", CAPTION), element("thead"), id="rows"),
         class_="scroll",
         role="region",
         aria_label=CAPTION,
