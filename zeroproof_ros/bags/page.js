@@ -29,11 +29,11 @@ function searchedText(row) {
   return searched[row];
 }
 
-function compared(a, b) {
-  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return 0;
-  if (Number.isNaN(a)) return 1;
-  if (Number.isNaN(b)) return -1;
-  return a < b ? -1 : 1;
+// What is no number comes last, whichever way.
+function compared(a, b, direction) {
+  const [odd, other] = [Number.isNaN(a), Number.isNaN(b)];
+  if (odd || other) return odd - other;
+  return a === b ? 0 : direction * (a < b ? -1 : 1);
 }
 
 function start() {
@@ -90,7 +90,7 @@ function start() {
     if (sorted.column) {
       const { name, values } = sorted.column;
       const key = (row) => (shown[name] && name !== "recorded" ? text(sorted.column, row) : special[values[row]] ?? values[row]);
-      found.sort((a, b) => sorted.direction * compared(key(a), key(b)) || a - b);
+      found.sort((a, b) => compared(key(a), key(b), sorted.direction) || a - b);
     }
     first = 0;
     draw();

@@ -112,18 +112,18 @@ def _sections(report: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> I
     yield "Who answered, and how", [_beside([bundles_table(report), serving_table(report)])]
     yield "Recordings", list(recordings_tables(report))
     yield "Figures", [_beside(reversed(list(figures_tables(report))))]
-    if report["disagreement"]:
-        yield (
-            "Where the bundles end otherwise",
-            list(disagreement_tables(names, report["disagreement"])),
-        )
+    drawn = {name: each for name, each in zip(names, evaluations, strict=True) if len(each.rows)}
+    if drawn:
+        yield "Rates over recorded time", [_beside(over_time(drawn))]
+        yield "Where the tool was", [_beside(maps(drawn))]
+        yield "Residuals and |Q|", [_beside(histograms(drawn))]
+    if apart := report["disagreement"]:
+        text = f"{apart['differing']} of {apart['rows']} rows that both answered end otherwise."
+        content = [element("p", text), _beside(disagreement_tables(names, apart))]
+        yield "Where the bundles end otherwise", content
     for name, part in zip(names, report["evaluations"], strict=True):
         if part["against"]:
             yield f"Against recorded results: {name}", [_beside(against_tables(part["against"]))]
-    if report["evaluations"][0]["figures"]["rows"]:
-        yield "Rates over recorded time", [_beside(over_time(names, evaluations))]
-        yield "Where the tool was", [_beside(maps(names, evaluations))]
-        yield "Residuals and |Q|", [_beside(histograms(names, evaluations))]
     yield "Rejected rows", list(rejected_controls(evaluations))
 
 

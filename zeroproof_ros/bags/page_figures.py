@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -15,41 +15,46 @@ from zeroproof_ros.bags.pictures import (
     rates_picture,
     workspace_picture,
 )
-from zeroproof_ros.bags.timeline import bin_width, highest_rate, stretches
+from zeroproof_ros.bags.timeline import bin_width, stretches
 from zeroproof_ros.messages.targets import NANOSECONDS
 from zeroproof_ros.report.picture import SMALLEST
 
 
-def over_time(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+def over_time(evaluations: Mapping[str, Evaluation]) -> Iterator[ET.Element]:
     """Rates over recorded time, with the same axes for all."""
-    width = bin_width(evaluations)
-    found = [stretches(evaluation, width) for evaluation in evaluations]
-    highest = max(map(highest_rate, found))
-    for number, (name, each) in enumerate(zip(names, found, strict=True)):
+    width = bin_width(list(evaluations.values()))
+    found = {name: stretches(each, width) for name, each in evaluations.items()}
+    every = [one.rates for each in found.values() for one in each]
+    lowest = min(float(np.nanmin(rates["coverage"])) for rates in every)
+    highest = max(
+        float(np.nanmax(rate)) for r in every for name, rate in r.items() if name != "coverage"
+    )
+    for number, (name, each) in enumerate(found.items()):
         yield _figure(
-            rates_picture(each, highest, number),
-            f"{name}. Of the rows in bins of {width / NANOSECONDS:g} s. Recordings follow each "
-            "other with a blank between them; where nothing was recorded there is no line.",
+            rates_picture(each, lowest, highest, number),
+            f"{name}. Of the rows in bins of {width / NANOSECONDS:g} s. Numbered recordings "
+            "follow each other with a blank between them; where nothing was recorded there is no "
+            "line.",
         )
 
 
-def maps(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+def maps(evaluations: Mapping[str, Evaluation]) -> Iterator[ET.Element]:
     """Where the tool was by who answered."""
-    for number, (name, evaluation) in enumerate(zip(names, evaluations, strict=True)):
+    for number, (name, evaluation) in enumerate(evaluations.items()):
         rows = evaluation.rows
         lost = int(np.count_nonzero(~(np.isfinite(rows["x"]) & np.isfinite(rows["y"]))))
         deployment = evaluation.ik.deployment
         yield _figure(
             workspace_picture(evaluation, number),
-            f"{name}. Tool positions in {deployment.base_frame} [m] by who answered; nobody means "
-            "rejected. The stronger its colour, the more rows a cell has. The circle is the reach of "
-            f"the stretched arm. {lost} rows have no position.",
+            f"{name}. Tool positions in {deployment.base_frame} [m] by who answered; nobody is "
+            "rejected. The stronger its colour, the more rows a cell has. The circle is the reach "
+            f"of the stretched arm. {lost} rows have no position.",
         )
 
 
-def histograms(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]:
+def histograms(evaluations: Mapping[str, Evaluation]) -> Iterator[ET.Element]:
     """Residuals and |Q|, with what they are held against."""
-    for number, (name, evaluation) in enumerate(zip(names, evaluations, strict=True)):
+    for number, (name, evaluation) in enumerate(evaluations.items()):
         config, q = evaluation.ik.bundle.config, q_told(evaluation)
         taus = [("tau_infer", config.tau_infer), ("tau_train", config.tau_train)]
         shares = [

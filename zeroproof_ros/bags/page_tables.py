@@ -24,6 +24,18 @@ STAMPS = {
     "stamped ahead": "stamps_future",
     "out of order": "out_of_order",
 }
+# What is counted of recorded results.
+AGAINST = {
+    "recorded": "recorded",
+    "compared": "compared",
+    "differing": "differing by more than the tolerance",
+    "unmatched": "recorded for no target of the recording",
+    "before": "recorded before the first target",
+    "stale": "stale when recorded, which stamps do not tell",
+    "unanswered": "here, but not recorded",
+    "unreadable": "messages that are no such results",
+    "tolerance": "tolerance",
+}
 Part = Mapping[str, Any]
 
 
@@ -72,12 +84,15 @@ def gates_tables(report: Part) -> Iterator[ET.Element]:
 
 
 def recordings_tables(report: Part) -> Iterator[ET.Element]:
-    """What was recorded, and what was refused of it or could not be read, by bundle."""
+    """What was recorded, refused, or could not be read; of each bundle where that differs."""
     head = (
         "recording", "path", "topic", "type", "first target [UTC]", "last target [UTC]",
         "length [s]", "targets", "rows", "refused", "stamps",
     )  # fmt: skip
-    for name, part in zip(names_of(report), report["evaluations"], strict=True):
+    parts = report["evaluations"]
+    for name, part in zip(names_of(report), parts, strict=True):
+        if part is not parts[0] and part["bags"] == parts[0]["bags"]:
+            continue
         rows = [
             (
                 number,
@@ -90,7 +105,8 @@ def recordings_tables(report: Part) -> Iterator[ET.Element]:
             )
             for number, bag in enumerate(part["bags"])
         ]
-        yield table(f"Recordings, as {name} read them", head, rows)
+        caption = "Recordings" if part is parts[0] else f"Recordings, as {name} read them"
+        yield table(caption, head, rows)
         sentences = [
             (f"{bag['path']}: {what}", kind)
             for bag in part["bags"]
@@ -114,8 +130,8 @@ def serving_table(report: Part) -> ET.Element:
 
 def against_tables(against: Part) -> Iterator[ET.Element]:
     """What was compared with recorded results, and where it differs."""
-    counts = [(key, value) for key, value in against.items() if isinstance(value, int | float)]
-    yield table(f"Compared with {against['topic']}", ("", "rows"), counts)
+    counts = [(what, against[key]) for key, what in AGAINST.items()]
+    yield table(f"Compared with {against['topic']}", ("rows", "count"), counts)
     columns = [(column, count) for column, count in against["by_column"].items() if count]
     if columns:
         yield table("Rows that differ, by column", ("column", "rows"), columns)

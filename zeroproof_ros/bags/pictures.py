@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zeroproof_ros.bags.evaluation import Evaluation
 from zeroproof_ros.bags.inline_svg import inline_svg
-from zeroproof_ros.bags.timeline import RATES, Stretch
+from zeroproof_ros.bags.timeline import Stretch
 from zeroproof_ros.bundle import OutputKind
 from zeroproof_ros.pipeline import Source
 from zeroproof_ros.report.picture import COLOURS, SMALLEST, own_settings
@@ -29,7 +29,7 @@ BINS = 60
 PAUSE = 0.02
 LEAST_WITH_TICKS = 0.05
 LINES = {
-    "coverage": ("#0072b2", "-"),
+    "coverage": (COLOURS["model"], "-"),
     "bottom": ("#6a51a3", "-"),
     "gap": ("#009e73", "--"),
     "fallback": (COLOURS["solver"], "-."),
@@ -40,12 +40,15 @@ SOURCES = {"model": Source.MODEL, "solver": Source.ANALYTIC, "nobody": Source.NO
 MIDDLE = "#808080"
 
 
-def rates_picture(stretches: Sequence[Stretch], highest: float, number: int) -> ET.Element:
+def rates_picture(
+    stretches: Sequence[Stretch], lowest: float, highest: float, number: int
+) -> ET.Element:
     """Rates over time, one recording after the other, with a blank between two.
 
     Args:
         stretches: the recordings.
-        highest: rate other than coverage that the axis has to reach.
+        lowest: coverage that its axis has to reach.
+        highest: rate other than coverage that their axis has to reach.
         number: of the picture among its like.
     """
     from matplotlib.figure import Figure
@@ -53,39 +56,41 @@ def rates_picture(stretches: Sequence[Stretch], highest: float, number: int) -> 
     with own_settings(f"rates {number}"):
         figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
-        lengths = [float(stretch.edges[-1]) for stretch in stretches]
-        pause, start = PAUSE * sum(lengths), 0.0
-        ticks: list[tuple[float, str]] = []
-        for index, (stretch, length) in enumerate(zip(stretches, lengths, strict=True)):
-            share = length / sum(lengths)
+        total = sum(float(stretch.edges[-1]) for stretch in stretches)
+        starts, ticks = [0.0], []
+        for stretch in stretches:
+            start, length = starts[-1], float(stretch.edges[-1])
             for axes in (upper, lower):
                 axes.axvspan(start, start + length, color=MIDDLE, alpha=0.08, linewidth=0)
-            for name in RATES:
-                colour, style = LINES[name]
-                (upper if name == "coverage" else lower).stairs(
-                    100.0 * stretch.rates[name],
-                    start + stretch.edges,
-                    baseline=None,
-                    color=colour,
-                    linestyle=style,
-                    linewidth=1.5,
-                    label=None if index else name,
+            if length > LEAST_WITH_TICKS * total:
+                ticks += [(start + at, f"{at:g}") for at in _ticks(length, length / total)]
+                upper.annotate(
+                    f"{stretch.recording}", (start, 1.02), xycoords=("data", "axes fraction")
                 )
-            if share > LEAST_WITH_TICKS:
-                ticks += [(start + at, f"{at:g}") for at in _ticks(length, share)]
-            start += length + pause
-        least = min(
-            (float(np.nanmin(stretch.rates["coverage"])) for stretch in stretches), default=0.0
-        )
-        upper.set(ylabel="coverage [%]", ylim=(max(0.0, 100.0 * least - 3.0), 101.0))
+            starts.append(start + length + PAUSE * total)
+        edges = [start + each.edges for start, each in zip(starts, stretches, strict=False)]
+        for name, (colour, style) in LINES.items():
+            rates = [part for each in stretches for part in (each.rates[name], [np.nan])]
+            (upper if name == "coverage" else lower).stairs(
+                100.0 * np.concatenate(rates[:-1]),
+                np.concatenate(edges),
+                baseline=None,
+                color=colour,
+                linestyle=style,
+                linewidth=1.5,
+                label=name,
+            )
+        low, high = 100.0 * lowest, max(100.0 * highest, 1.0)
         lower.margins(x=0.01)
+        upper.set(ylabel="coverage [%]", ylim=(max(0.0, low - 3.0), 101.0))
         lower.set(
             ylabel="rows [%]",
-            ylim=(-0.02 * max(100.0 * highest, 1.0), 1.05 * max(100.0 * highest, 1.0)),
+            ylim=(-0.02 * high, 1.05 * high),
             xlabel="time since the first row of the recording [s]",
         )
         lower.set_xticks([at for at, _ in ticks], [label for _, label in ticks])
-        _legend(figure, lower)
+        handles = lower.get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=len(LINES), frameon=False)
         return _inline(figure, "Coverage, and the rates of bottom, gap, fallback and rejected rows")
 
 
@@ -190,13 +195,6 @@ def _ticks(length: float, share: float) -> list[float]:
 
     steps = MaxNLocator(max(1, int(10 * share))).tick_values(0.0, length)
     return [float(at) for at in steps if 0.0 <= at <= length]
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
-        )
 
 
 def _inline(figure: Figure, what: str) -> ET.Element:
