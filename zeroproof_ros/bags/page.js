@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("rejected-rows").textContent);
 const columns = data.columns.filter(({ name }) => name !== "bundle" || data.bundles > 1);
 const sentences = columns.pop();
 const valuesOf = Object.fromEntries(data.columns.map(({ name, values }) => [name, values]));
-const rows = valuesOf.row.length;
+const rows = valuesOf.index.length;
 
 const shown = {
   recorded: (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", ""),

@@ -92,9 +92,8 @@ def verdict(report: Mapping[str, Any]) -> list[ET.Element]:
     passed = f"Passed: {len(gates)} of {len(gates)} gates, over {over}."
     text = f"FAILED: {'; '.join(failed)}. Over {over}." if failed else passed
     said = [element("p", text, class_=f"verdict {'failed' if failed else 'passed'}")]
-    partial = [bag["path"] for bag in bags if bag["problems"]]
     if not report["complete"]:
-        text = f"Partial: targets may be missing of {', '.join(partial)}."
+        text = "Partial: targets or recorded results may be missing, see Recordings."
         said.append(element("p", text, class_="verdict partial"))
     for name, part in zip(names_of(report), parts, strict=True):
         refused, targets = (part["figures"][key] for key in ("messages_refused", "messages"))

@@ -135,12 +135,18 @@ def against_tables(against: Part) -> Iterator[ET.Element]:
     columns = [(column, count) for column, count in against["by_column"].items() if count]
     if columns:
         yield table("Rows that differ, by column", ("column", "rows"), columns)
+        first = against["first"]
         rows = [
-            (row["bag"], row["message"], *(_cells(row["columns"], w) for w in ("here", "recorded")))
-            for row in against["first"]
+            (
+                *_place(row).values(),
+                *(_cells(row["columns"], side) for side in ("here", "recorded")),
+            )
+            for row in first
         ]
-        head = ("recording", "message", "here", "recorded")
+        head = (*_place(first[0]), "here", "recorded")
         yield table(f"The first {len(rows)} of {against['differing']} rows that differ", head, rows)
+    if against.get("problems"):
+        yield element("ul", *(element("li", problem) for problem in against["problems"]))
 
 
 def disagreement_tables(names: Sequence[str], apart: Part) -> Iterator[ET.Element]:
@@ -153,13 +159,19 @@ def disagreement_tables(names: Sequence[str], apart: Part) -> Iterator[ET.Elemen
         ("", "joint that differs most [rad]"),
         apart["answers_apart"].items(),
     )
-    rows = []
-    for row in apart["first"]:
-        columns = {name: value for name, value in row.items() if isinstance(value, list)}
-        rows.append((row["bag"], row["message"], *(_cells(columns, side) for side in range(2))))
-    if rows:
+    if first := apart["first"]:
+        rows = []
+        for row in first:
+            columns = {name: value for name, value in row.items() if isinstance(value, list)}
+            rows.append((*_place(row).values(), *(_cells(columns, side) for side in range(2))))
         caption = f"The first {len(rows)} of {apart['differing']} rows that end otherwise"
-        yield table(caption, ("recording", "message", *names), rows)
+        yield table(caption, (*_place(first[0]), *names), rows)
+
+
+def _place(row: Part) -> Part:
+    """Where a row came from, by the names of the columns that say so."""
+    place = {name: value for name, value in row.items() if isinstance(value, int)}
+    return {"recording": place.pop("bag"), **place}
 
 
 def _cells(columns: Mapping[str, Any], side: str | int) -> str:

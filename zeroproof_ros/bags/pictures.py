@@ -81,7 +81,8 @@ def rates_picture(
                 label=name,
             )
         low, high = 100.0 * lowest, max(100.0 * highest, 1.0)
-        lower.margins(x=0.01)
+        for axes in (upper, lower):
+            axes.margins(x=0.01)
         upper.set(ylabel="coverage [%]", ylim=(max(0.0, low - 3.0), 101.0))
         lower.set(
             ylabel="rows [%]",
@@ -194,7 +195,8 @@ def _ticks(length: float, share: float) -> list[float]:
     from matplotlib.ticker import MaxNLocator
 
     steps = MaxNLocator(max(1, int(10 * share))).tick_values(0.0, length)
-    return [float(at) for at in steps if 0.0 <= at <= length]
+    # One at the very end would run into the next recording's first.
+    return [float(at) for at in steps if 0.0 <= at < 0.97 * length]
 
 
 def _inline(figure: Figure, what: str) -> ET.Element:

@@ -59,7 +59,7 @@ def _columns(number: int, evaluation: Evaluation) -> list[tuple[str, list[Any]]]
     inputs = enumerate(evaluation.ik.layout.features)
     return [
         ("bundle", [number] * len(which)),
-        ("row", which.tolist()),
+        ("index", which.tolist()),
         ("recording", origin["bag"].tolist()),
         ("message", origin["message"].tolist()),
         ("recorded", (origin["recorded_ns"] / 1e6).round(3).tolist()),
@@ -90,9 +90,7 @@ def rejected_controls(evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]
         told.append(f"the first {LISTED} are listed here, all are in {ROWS_FILE}")
     if max(counts) > EXPLAINED:
         told.append(f"the first {EXPLAINED} with a sentence")
-    yield element(
-        "p", "; ".join(told) + f". Rows, recordings and messages count from 0, as in {ROWS_FILE}."
-    )
+    yield element("p", "; ".join(told) + f". The index of a row is that in {ROWS_FILE}.")
     yield element(
         "noscript",
         element("p", f"A script shows them, which does not run here. {ROWS_FILE} has them too."),
