@@ -23,6 +23,11 @@ ARGUMENTS = [
         default_value="strict_ik_node/result",
         description="The results to watch, relative to the namespace.",
     ),
+    DeclareLaunchArgument(
+        "info_topic",
+        default_value="strict_ik_node/info",
+        description="Where the node tells which bundle serves, relative to the namespace.",
+    ),
     DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, ..."),
 ]
 
@@ -37,7 +42,10 @@ def generate_launch_description() -> LaunchDescription:
             LaunchConfiguration("monitor_params_file"),
             {"use_sim_time": LaunchConfiguration("use_sim_time")},
         ],
-        remappings=[("~/result", LaunchConfiguration("result_topic"))],
+        remappings=[
+            ("~/result", LaunchConfiguration("result_topic")),
+            ("~/info", LaunchConfiguration("info_topic")),
+        ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
     )

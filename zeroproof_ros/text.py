@@ -1,6 +1,9 @@
-"""Text that others wrote, made safe to show."""
+"""Text that others wrote: made safe to show, and read as a number."""
 
 from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
 
 
 def escaped(text: str) -> str:
@@ -10,3 +13,15 @@ def escaped(text: str) -> str:
     show a name backwards.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """What reads an argument as a whole number, both bounds allowed."""
+
+    def number(text: str) -> int:
+        found = int(text)
+        if not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"{found} is not within {least} to {most}")
+        return found
+
+    return number

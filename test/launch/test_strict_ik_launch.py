@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("launch_testing", reason="launch_testing comes with ROS, not from PyPI")
 
 import launch_testing
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from launch import LaunchDescription
 from launch_client import BUNDLE, LaunchClient, description
 from sensor_msgs.msg import JointState, PointCloud2
@@ -35,6 +35,7 @@ class TestStrictIK(unittest.TestCase):
             results = client.collect(PointCloud2, f"{node}/result")
             commands = client.collect(JointTrajectory, f"{node}/command")
             rates = client.collect(Float64MultiArray, "/arm/monitor_node/rates")
+            diagnostics = client.collect(DiagnosticArray, "/diagnostics")
             targets = client.node.create_publisher(JointState, f"{node}/target", 10)
             client.spin_until(lambda: info, "~/info")
             assert values_from_msg(info[0])["bundle_dir"] == str(BUNDLE)
@@ -49,6 +50,16 @@ class TestStrictIK(unittest.TestCase):
             assert list(commands[0].points[0].positions) == expected
             client.spin_until(
                 lambda: rates and rates_from_msg(rates[-1])["all"].rows == 1, "the monitor's count"
+            )
+            # it has heard of the bundle, and of the rates it was validated with
+            client.spin_until(
+                lambda: any(
+                    status.hardware_id == info[0].hardware_id
+                    for message in diagnostics
+                    for status in message.status
+                    if status.name == "monitor_node: drift" and "validated" in status.message
+                ),
+                "the monitor's word on drift",
             )
 
 

@@ -3,88 +3,36 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from client import Client
-from diagnostic_msgs.msg import DiagnosticArray
-from node_process import NodeProcess, Start
+from monitor_harness import Monitor, start_monitor
+from node_process import Start
 from rclpy.qos import QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Float64MultiArray, Header
-from std_srvs.srv import Trigger
+from std_msgs.msg import Header
 from strict_harness import BOTTOM, GAP, GOOD, Serve, rows_of
 
-from zeroproof_ros.messages.diagnostics import OK, WARN, values_from_msg
+from zeroproof_ros.messages.diagnostics import ERROR, OK, WARN, values_from_msg
 from zeroproof_ros.messages.rates import rates_from_msg
 from zeroproof_ros.messages.results import result_to_msg
-from zeroproof_ros.monitor import Rates
 from zeroproof_ros.nodes import qos
-from zeroproof_ros.pipeline import ResultTable
-
-
-@dataclass
-class Monitor:
-    """A monitor_node, and what its users see of it."""
-
-    client: Client
-    process: NodeProcess
-    name: str
-    events: Path
-    rates: list[Any]
-    statuses: list[Any]
-
-    def wait_for_rows(self, rows: int, span: str = "all") -> dict[str, Rates]:
-        self.rates.clear()
-        self.client.wait(
-            lambda: self.rates and rates_from_msg(self.rates[-1])[span].rows == rows,
-            f"rates of {rows} rows",
-        )
-        return rates_from_msg(self.rates[-1])
-
-    def wait_for_status(self, level: int, words: str) -> dict[str, str]:
-        self.statuses.clear()
-        self.client.wait(
-            lambda: any(s.level[0] == level and words in s.message for s in self.statuses),
-            f"a status of level {level} with {words!r}",
-        )
-        return values_from_msg(self.statuses[-1])
-
-    def trigger(self, service: str) -> Any:
-        return self.client.call(Trigger, f"/{self.name}/{service}")
-
-    def event_names(self) -> list[str]:
-        return [json.loads(line)["event"] for line in self.events.read_text().splitlines()]
-
-
-def start_monitor(
-    client: Client, start: Start, name: str, results: str, events: Path, **parameters: Any
-) -> Monitor:
-    process = start(
-        "monitor_node",
-        *("-r", f"__node:={name}", "-r", f"~/result:={results}"),
-        rate=20,
-        event_file=str(events),
-        **parameters,
-    )
-    monitor = Monitor(
-        client, process, name, events, client.collect(Float64MultiArray, f"/{name}/rates"), []
-    )
-
-    def on_status(message: Any) -> None:
-        monitor.statuses += [s for s in message.status if s.name == f"{name}: rates"]
-
-    client.node.create_subscription(DiagnosticArray, "/diagnostics", on_status, 1000)
-    return monitor
+from zeroproof_ros.pipeline import Reason, ResultTable, Source
 
 
 @pytest.fixture
 def monitor(client: Client, start: Start, tmp_path: Path) -> Monitor:
     return start_monitor(
-        client, start, "watcher", "/watched", tmp_path / "log" / "events.jsonl", window=60.0
+        client,
+        start,
+        "watcher",
+        "/watched",
+        tmp_path / "log" / "events.jsonl",
+        window=60.0,
+        min_rows=1,
     )
 
 
@@ -100,7 +48,7 @@ def tables(solver: Any) -> list[ResultTable]:
 
 
 def recount(rows: np.ndarray) -> dict[str, float]:
-    """The rates by their definitions, all but the rows per second."""
+    """The rates by their definitions, all but the rows per second and the percentiles of |Q|."""
     bottom, gap, source = rows["bottom"] == 1, rows["gap"] == 1, rows["source"]
     return {
         "rows": len(rows),
@@ -113,25 +61,34 @@ def recount(rows: np.ndarray) -> dict[str, float]:
         "reject_rate": (source == 0).mean(),
         "serve_rate": (source != 0).mean(),
         "q_abs_min": np.nanmin(rows["q_abs"]),
+        **{f"source_{s.name.lower()}": (source == s).mean() for s in Source},
+        **{f"reason_{r.name.lower()}": (rows["reason"] == r).mean() for r in Reason},
     }
 
 
 def test_rates_are_an_exact_recount_and_reset_forgets(
     monitor: Monitor, tables: list[ResultTable]
 ) -> None:
-    publisher = monitor.client.publisher(PointCloud2, "/watched")
-    monitor.wait_for_status(OK, "no rows in the last 60 s")
+    publisher = monitor.client.publisher(PointCloud2, "/watched/result")
+    monitor.wait_for_status("rates", OK, "no rows in the last 60 s")
     for table in tables:
         publisher.publish(result_to_msg(table, Header()))
     rows = np.concatenate([table.rows for table in tables])
     spans = monitor.wait_for_rows(len(rows))
-    assert list(spans) == ["all", "window"]
+    assert list(spans) == ["all", "window", "last"]
     for rates in spans.values():
-        for name, value in recount(rows).items():
-            assert getattr(rates, name) == pytest.approx(value, rel=1e-15), name
-        assert rates.rows_per_second > 0
-    values = monitor.wait_for_status(WARN, "coverage 0.2727 is below 0.9; gap rate")
-    assert float(values["all_coverage"]) == pytest.approx(3 / 11, rel=1e-5)
+        told = rates.to_dict()
+        assert told.pop("rows_per_second") > 0
+        median = np.nanquantile(rows["q_abs"], 0.5, method="inverted_cdf")
+        assert told.pop("q_abs_p50") == pytest.approx(median, rel=0.012)
+        assert told.pop("q_abs_p01") <= told.pop("q_abs_p05") <= median
+        assert told == recount(rows)
+    status = monitor.wait_for_status(
+        "rates",
+        WARN,
+        "coverage: coverage 0.2727 of 11 rows in the last 60 s, at least 0.9 expected",
+    )
+    assert float(values_from_msg(status)["all_coverage"]) == pytest.approx(3 / 11, rel=1e-5)
 
     # an export is the state as JSON, in the answer and as an event
     answer = monitor.trigger("export_state")
@@ -139,29 +96,32 @@ def test_rates_are_an_exact_recount_and_reset_forgets(
     state = json.loads(answer.message)
     assert state["event"] == "state"
     assert state["all"]["coverage"] == pytest.approx(3 / 11)
-    assert monitor.events.read_text().splitlines()[-1] == answer.message
+    assert monitor.event_file.read_text().splitlines()[-1] == answer.message
 
     answer = monitor.trigger("reset")
     assert (answer.success, answer.message) == (True, "counts are 0")
     spans = monitor.wait_for_rows(0)
-    assert all(np.isnan(value) for rates in spans.values() for value in astuple(rates)[1:])
-    monitor.wait_for_status(OK, "no rows")
+    for rates in spans.values():
+        assert all(np.isnan(list(rates.to_dict().values())[1:]))
+    monitor.wait_for_status("rates", OK, "no rows")
     # a share that is not known is null in JSON
     assert json.loads(monitor.trigger("export_state").message)["all"]["coverage"] is None
 
     publisher.publish(result_to_msg(tables[2], Header()))
     assert monitor.wait_for_rows(3)["all"].gap_rate == 1.0
-    monitor.wait_for_status(WARN, "gap rate 1.0000 is above 0.05")
-    assert monitor.event_names() == [
-        "started",
-        "level",
-        "state",
-        "reset",
-        "level",
-        "state",
-        "level",
+    monitor.wait_for_status("gap", WARN, "gap rate 1.0000 of 3 rows in the last 60 s, at most 0.05")
+    found = [(event["event"], event.get("alert")) for event in monitor.events()]
+    first, again = (["coverage", "gap", "bottom", "reject"], ["coverage", "gap"])
+    assert found == [
+        ("started", None),
+        *(("alert_raised", name) for name in first),
+        ("state", None),
+        *(("alert_cleared", name) for name in first),
+        ("reset", None),
+        ("state", None),
+        *(("alert_raised", name) for name in again),
     ]
-    for line in monitor.events.read_text().splitlines():
+    for line in monitor.event_file.read_text().splitlines():
         event = json.loads(line, parse_constant=pytest.fail)
         assert event["schema_name"] == "zeroproof_ros_event"
         assert event["schema_version"] == 1
@@ -171,7 +131,7 @@ def test_rates_are_an_exact_recount_and_reset_forgets(
 def test_what_can_not_be_read_or_does_not_come_is_a_warning(
     monitor: Monitor, tables: list[ResultTable]
 ) -> None:
-    publisher = monitor.client.publisher(PointCloud2, "/watched")
+    publisher = monitor.client.publisher(PointCloud2, "/watched/result")
     good = result_to_msg(tables[0], Header())
     publisher.publish(good)
     monitor.wait_for_rows(4)
@@ -193,17 +153,15 @@ def test_what_can_not_be_read_or_does_not_come_is_a_warning(
         spoiled(data=good.data[:-1]),
         spoiled(is_bigendian=True),
         spoiled(point_step=good.point_step + 8),
+        # of another schema, with codes that this one does not have
+        coded(tables[0], "source", len(Source)),
+        coded(tables[0], "reason", 255),
+        coded(tables[0], "gap", 1),
     ]
     for message in bad:
         publisher.publish(message)
-    monitor.client.wait(
-        lambda: (
-            monitor.statuses
-            and values_from_msg(monitor.statuses[-1])["results_unreadable"] == str(len(bad))
-        ),
-        "the count of unreadable results",
-    )
-    assert any("since the last report are unreadable" in s.message for s in monitor.statuses)
+    monitor.wait_for_value("unreadable", "results_unreadable", str(len(bad)))
+    monitor.wait_for_status("unreadable", ERROR, f"{len(bad)} results could not be read, the last ")
     assert "result not counted: not a " in monitor.process.output
     # counted once, said once; the rows before and after are counted
     publisher.publish(good)
@@ -211,21 +169,34 @@ def test_what_can_not_be_read_or_does_not_come_is_a_warning(
 
     profile = qos.reliable(1)
     profile.reliability = QoSReliabilityPolicy.BEST_EFFORT
-    deaf = monitor.client.node.create_publisher(PointCloud2, "/watched", profile)
-    values = monitor.wait_for_status(WARN, "1 result publishers have incompatible QoS")
-    assert values["incompatible_qos"] == "1"
+    deaf = monitor.client.node.create_publisher(PointCloud2, "/watched/result", profile)
+    status = monitor.wait_for_status(
+        "incompatible_qos",
+        ERROR,
+        "publishers of /watched/result have incompatible QoS, nothing comes from them",
+    )
+    assert values_from_msg(status)["incompatible_qos"] == "1"
     monitor.client.node.destroy_publisher(deaf)
+    monitor.wait_for_status("incompatible_qos", OK, "0 of ")
     assert monitor.trigger("reset").success
-    values = monitor.wait_for_status(OK, "no rows")
-    assert (values["incompatible_qos"], values["results_unreadable"]) == ("0", "0")
+    monitor.wait_for_status("unreadable", OK, "0 results could not be read")
+    monitor.wait_for_status("rates", OK, "no rows")
+
+
+def coded(table: ResultTable, field: str, code: int) -> PointCloud2:
+    """A result with a code in its second row, which is bottom."""
+    rows = table.rows.copy()
+    rows[field][2] = code
+    return result_to_msg(ResultTable(table.layout, rows), Header())
 
 
 def test_it_watches_a_strict_ik_node(
     client: Client, start: Start, serve: Serve, tmp_path: Path
 ) -> None:
     node = serve(target_type="multi_array", command_type="multi_array", bottom_policy="reject")
-    results = f"/{node.name}/result"
-    monitor = start_monitor(client, start, "beside", results, tmp_path / "events", window=0.5)
+    monitor = start_monitor(
+        client, start, "beside", f"/{node.name}", tmp_path / "events", window=0.5, window_rows=30
+    )
     while not monitor.rates or not rates_from_msg(monitor.rates[-1])["all"].rows:
         node.sync()
     # found: from here on both see the same
@@ -234,21 +205,24 @@ def test_it_watches_a_strict_ik_node(
     for _ in range(20):
         node.publisher.publish(node.target(GOOD, BOTTOM, GAP))
     node.wait(lambda: len(node.results) == before + 20, "the results")
-    rates = monitor.wait_for_rows(60)["all"]
-    expected = recount(np.concatenate([table.rows for table in node.results[before:]]))
-    assert {name: getattr(rates, name) for name in expected} == pytest.approx(expected, rel=1e-15)
-    # the window forgets
+    spans = monitor.wait_for_rows(60)
+    rows = np.concatenate([table.rows for table in node.results[before:]])
+    for span, counted in (("all", rows), ("last", rows[-30:])):
+        expected = recount(counted)
+        assert {name: spans[span].to_dict()[name] for name in expected} == expected
+    # the window forgets, the alerts wait for rows that are better
     spans = monitor.wait_for_rows(0, "window")
-    assert spans["all"].rows == 60
-    # with the window empty there is nothing to warn of
-    monitor.wait_for_status(OK, "no rows in the last 0.5 s")
+    assert (spans["all"].rows, spans["last"].rows) == (60, 30)
+    monitor.wait_for_status(
+        "gap", WARN, "not judged: 0 rows in the last 0.5 s, at least 20 needed; before: gap rate 0."
+    )
 
 
 def test_a_lost_event_file_does_not_end_it(client: Client, start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "log"
     monitor = start_monitor(client, start, "unlucky", "/none", folder / "events.jsonl")
     client.wait(lambda: monitor.rates, "rates")
-    monitor.events.unlink()
+    monitor.event_file.unlink()
     folder.rmdir()
     answer = monitor.trigger("export_state")
     assert answer.success

@@ -17,13 +17,13 @@ from strict_harness import BOTTOM, BUNDLE, GAP, GOOD, Serve, StrictHarness
 
 from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.messages.diagnostics import values_from_msg
-from zeroproof_ros.nodes import arm_simulator_node, monitor_node, strict_ik_parameters
+from zeroproof_ros.nodes import arm_simulator_node, monitor_parameters, strict_ik_parameters
 from zeroproof_ros.pipeline import Reason, Source
 
 CONFIG = ROOT / "config"
 TABLES = {
     "strict_ik_node": strict_ik_parameters.PARAMETERS,
-    "monitor_node": monitor_node.PARAMETERS,
+    "monitor_node": monitor_parameters.PARAMETERS,
     "arm_simulator_node": arm_simulator_node.PARAMETERS,
 }
 

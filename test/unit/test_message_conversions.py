@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 pytest.importorskip("sensor_msgs", reason="the ROS message packages")
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState, PointCloud2, PointField
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -30,7 +31,7 @@ from zeroproof_ros.errors import (
     WidthError,
 )
 from zeroproof_ros.messages import commands, diagnostics, info, point_cloud, rates, results, targets
-from zeroproof_ros.monitor import Rates, RowCounts
+from zeroproof_ros.monitor import Rates, RowCounts, ValidatedRates
 from zeroproof_ros.pipeline import ResultTable, StrictIK, TableLayout
 
 FEATURES = ("theta1", "theta2", "dx", "dy")
@@ -361,7 +362,7 @@ def test_results_of_every_width(features: int, outputs: int, rows: int) -> None:
 @given(
     spans=st.dictionaries(
         st.sampled_from(["all", "window", "hour"]),
-        st.builds(Rates, **dict.fromkeys(Rates.__dataclass_fields__, any_float)),
+        st.fixed_dictionaries(dict.fromkeys(Rates.names(), any_float)).map(Rates.from_dict),
         min_size=1,
     )
 )
@@ -372,7 +373,7 @@ def test_rates_come_back_as_they_went(spans: dict[str, Rates]) -> None:
     assert repr(back) == repr(spans)
     assert [d.label for d in message.layout.dim] == [
         ",".join(spans),
-        ",".join(Rates.__dataclass_fields__),
+        ",".join(Rates.names()),
     ]
     sizes = [d.size for d in message.layout.dim]
     assert [d.stride for d in message.layout.dim] == [len(message.data), sizes[1]]
@@ -402,6 +403,54 @@ def test_a_status(level: int) -> None:
 def test_levels_are_those_of_ros() -> None:
     for name in ("OK", "WARN", "ERROR"):
         assert bytes([getattr(diagnostics, name)]) == getattr(DiagnosticStatus, name)
+
+
+def with_validation(bundle: Bundle, validation: Any) -> StrictIK:
+    return StrictIK(replace(bundle, deployment=replace(bundle.deployment, validation=validation)))
+
+
+@given(total=st.integers(1, 10**9), bottom=st.floats(0.0, 1.0), gap=st.floats(0.0, 1.0))
+def test_validated_rates_come_back_to_the_last_digit(
+    exact_model: Bundle, total: int, bottom: float, gap: float
+) -> None:
+    gap *= 1.0 - bottom
+    rates = {
+        "coverage": max(0.0, 1.0 - bottom - gap),
+        "bottom_rate": bottom,
+        "gap_rate": gap,
+        "total_predictions": total,
+    }
+    status = info.info_to_msg(with_validation(exact_model, {"rates": rates}), "node: bundle")
+    back = info.info_from_msg(status)
+    assert back == info.Info(exact_model.id, exact_model.digest, ValidatedRates(**rates), "")
+
+
+def test_why_there_are_no_validated_rates_is_told(exact_model: Bundle) -> None:
+    for validation, why in (
+        ({}, "the bundle has no validated rates"),
+        ({"rates": {"coverage": 1}}, "the bundle has no validated rates"),
+        (
+            {"rates": dict.fromkeys(info.VALIDATED, "\x1b[2J")},
+            "validated rates (coverage, bottom, gap) are",
+        ),
+    ):
+        status = info.info_to_msg(with_validation(exact_model, validation), "node: bundle")
+        back = info.info_from_msg(status)
+        assert (back.digest, back.validated) == (exact_model.digest, None)
+        assert back.not_validated.startswith(why)
+        assert back.not_validated.isprintable()
+
+
+def test_info_of_nothing_and_of_others(exact_model: Bundle) -> None:
+    nothing = info.info_from_msg(info.nothing_to_msg("node: bundle"))
+    assert nothing == info.Info("", "", None, "the bundle has no validated rates")
+    # a node that is older, or none of ours, or tells numbers that are none
+    status = info.info_to_msg(StrictIK(exact_model), "node: bundle")
+    told = {"coverage": "1.0", "bottom_rate": "x", "gap_rate": "NaN", "total_predictions": "1e9"}
+    status.values = [KeyValue(key=info.VALIDATED[name], value=text) for name, text in told.items()]
+    back = info.info_from_msg(status)
+    assert (back.digest, back.validated) == ("", None)
+    assert "expected shares that are 1 together" in back.not_validated
 
 
 def test_info_says_what_serves(exact_model: Bundle) -> None:

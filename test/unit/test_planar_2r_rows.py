@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.kinematics import JointLimits, Planar2R
-from zeroproof_ros.pipeline import Policy
+from zeroproof_ros.pipeline.policy import drawn_step
 from zeroproof_ros.training.planar_2r_rows import (
     NEAR_DETERMINANT,
-    STEP_SHARE,
     Rows,
     Splits,
     Stratum,
@@ -49,7 +48,7 @@ def test_every_row_is_exact_reachable_and_within_the_limits(
     np.testing.assert_allclose(moved, rows.Q[:, None] * dx, atol=1e-13)
     # no step is so short that it has no direction
     assert np.linalg.norm(dx, axis=1).min() > 1e-9
-    largest = STEP_SHARE * arm.limits.max_step(Policy().step_duration)
+    largest = drawn_step(arm.limits)
     reach = np.sum(lengths) * largest[0] + lengths[1] * largest[1]
     assert np.linalg.norm(dx, axis=1).max() <= reach
     branches = arm.inverse(arm.forward(q) + dx)

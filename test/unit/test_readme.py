@@ -23,7 +23,7 @@ COMMANDS = [
 # Which file holds the ParameterSpec table of a node.
 PARAMETER_MODULES = {
     "strict_ik_node": "strict_ik_parameters",
-    "monitor_node": "monitor_node",
+    "monitor_node": "monitor_parameters",
     "arm_simulator_node": "arm_simulator_node",
 }
 

@@ -126,7 +126,7 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is not a readable YAML file"),
+        (None, "is not a readable file"),
         ("[", "is not a readable YAML file"),
         ("word", "holds no deployment block"),
         ("robot: {type: planar_9r}", "metadata|required|robot"),

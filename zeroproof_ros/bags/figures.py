@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from zeroproof_ros.bags.evaluation import Evaluation
+from zeroproof_ros.calibration import default_det_bound
 from zeroproof_ros.pipeline import Reason, Source
 from zeroproof_ros.report.gates import Gate, safety_gate
 from zeroproof_ros.report.splits import Split, rates_of, residuals_of
-from zeroproof_ros.report.validation import DET_BOUND_SHARE
 
 Figures = dict[str, float | int | None]
 
@@ -39,7 +39,7 @@ def figures_of(evaluation: Evaluation) -> Figures:
 def unsafe_accepts(evaluation: Evaluation) -> Gate:
     """How many rows were unsafely accepted, as a report of the bundle would say; and why."""
     ik = evaluation.ik
-    bound = DET_BOUND_SHARE * ik.deployment.arm.max_determinant
+    bound = default_det_bound(ik.deployment.arm)
     return safety_gate({"": split_of(evaluation)}, ik.deployment, ik.policy, bound)
 
 

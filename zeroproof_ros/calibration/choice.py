@@ -33,6 +33,7 @@ from zeroproof_ros.calibration.sweep import Curve, tau_infer_sweep_from_q_abs
 from zeroproof_ros.contract import InferenceConfig, strict_inference
 from zeroproof_ros.contract.coverage import mask_rate
 from zeroproof_ros.errors import ArrayError, CalibrationError, ConfigError
+from zeroproof_ros.kinematics import Arm
 
 Floats = NDArray[np.float64]
 
@@ -45,8 +46,15 @@ NEAR_EDGE = 0.9
 LOCAL_ROWS = 200
 # Of the curves.
 SWEPT = 60
+# Where no bound on |det J| is stated, it is the largest of the arm divided by this.
+DET_RANGE = 40
 # The smallest number that is not 0.
 ABOVE_0 = math.ulp(0.0)
+
+
+def default_det_bound(arm: Arm) -> float:
+    """|det J| [m^n] below which no row may be accepted, where nothing else is stated."""
+    return arm.max_determinant / DET_RANGE
 
 
 @dataclass(frozen=True)

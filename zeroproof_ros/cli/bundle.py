@@ -14,6 +14,7 @@ from zeroproof_ros.cli.terminal import show
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.runtimes.onnx import DEVICES
 from zeroproof_ros.smoke import smoke
+from zeroproof_ros.text import whole_number
 
 Action = Callable[[Bundle, argparse.Namespace], Mapping[str, Any]]
 
@@ -62,10 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         if name == "smoke":
             action.add_argument(
-                "--rows", type=_count, default=1000, help="random rows (default: %(default)s)"
+                "--rows",
+                type=whole_number(1, MAX_ROWS),
+                default=1000,
+                help="random rows (default: %(default)s)",
             )
             action.add_argument(
-                "--seed", type=_seed, default=0, help="of the random rows (default: %(default)s)"
+                "--seed",
+                type=whole_number(0, 1 << 64),
+                default=0,
+                help="of the random rows (default: %(default)s)",
             )
 
 
@@ -93,18 +100,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(report, {"failures": "red", "warnings": "yellow"})
     return 0 if good else 1
-
-
-def _count(text: str) -> int:
-    return _between(text, 1, MAX_ROWS)
-
-
-def _seed(text: str) -> int:
-    return _between(text, 0, 1 << 64)
-
-
-def _between(text: str, least: int, most: int) -> int:
-    number = int(text)
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{number} is not within {least} to {most}")
-    return number

@@ -11,10 +11,12 @@ from typing import Any
 
 from zeroproof_ros.bundle import Deployment, OutputKind, load_bundle, write_with_thresholds
 from zeroproof_ros.calibration import (
+    DET_RANGE,
     Calibration,
     Objective,
     calibrate,
     calibration_curves,
+    default_det_bound,
     draw_calibration,
     write_tau_infer_sweep,
 )
@@ -23,8 +25,6 @@ from zeroproof_ros.cli.terminal import printable, show
 from zeroproof_ros.errors import CalibrationError, DeploymentError
 from zeroproof_ros.pipeline import Policy, held_out
 
-# Where no bound is given, it is the largest |det J| of the arm divided by this.
-DET_RANGE = 40
 PICTURE = "tau_infer_sweep.png"
 EXIT_CODES = (
     "Exit codes: 0 thresholds were chosen; 1 these rows can not calibrate this bundle; 2 the "
@@ -113,7 +113,7 @@ def _objective(options: argparse.Namespace, deployment: Deployment) -> Objective
     tolerance = policy.residual_tolerance if delta else policy.position_tolerance
     given, bound = options.residual_tolerance, options.det_bound
     return Objective(
-        det_bound=deployment.arm.max_determinant / DET_RANGE if bound is None else bound,
+        det_bound=default_det_bound(deployment.arm) if bound is None else bound,
         residual_tolerance=tolerance if given is None else given,
         margin=options.margin,
         residual_quantile=options.residual_quantile,

@@ -137,6 +137,7 @@ def _commands(config: Path, out: Path) -> dict[str, list[str]]:
         "monitor_node": [
             *("-p", f"event_file:={(out / 'events.jsonl').absolute()}"),
             *("-r", "~/result:=strict_ik_node/result"),
+            *("-r", "~/info:=strict_ik_node/info"),
         ],
         "arm_simulator_node": [
             *("-p", f"deployment_file:={config / 'robots' / 'planar_2r.yaml'}"),

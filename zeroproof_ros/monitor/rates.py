@@ -1,20 +1,30 @@
-"""Rates over everything counted and over a sliding window."""
+"""Counts as shares of rows."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 
+from zeroproof_ros.contract import Reason, Source
 from zeroproof_ros.monitor.counts import RowCounts
 
-# A window is kept as this many slices, so that its memory does not depend on the message rate.
-SLICES = 100
+PERCENTILES = (1, 5, 50)
+
+# The fields of `Rates` that are rows of numbers, and what each of these is called.
+PARTS = {
+    "q_abs_percentiles": tuple(f"q_abs_p{percent:02d}" for percent in PERCENTILES),
+    "sources": tuple(f"source_{source.name.lower()}" for source in Source),
+    "reasons": tuple(f"reason_{reason.name.lower()}" for reason in Reason),
+}
 
 
 @dataclass(frozen=True)
 class Rates:
     """Shares of `rows`; NaN where there were none, since no share is known then.
+
+    All but `rows_per_second` are functions of the rows alone, so whoever has the rows can count
+    them again.
 
     Attributes:
         rows: how many rows these are the rates of.
@@ -25,7 +35,9 @@ class Rates:
         reject_rate: rows nobody served.
         serve_rate: rows model or solver served.
         rows_per_second: over the time the rows came in.
-        q_abs_min: smallest |Q|, NaN where no row told it.
+        q_abs_min: smallest |Q|, exactly, NaN where no row told it.
+        q_abs_percentiles: |Q| at `PERCENTILES`, as exact as `QHistogram.percentile` says.
+        sources, reasons: shares of the rows with each code of `Source` and `Reason`.
     """
 
     rows: float
@@ -39,67 +51,56 @@ class Rates:
     serve_rate: float
     rows_per_second: float
     q_abs_min: float
+    q_abs_percentiles: tuple[float, ...]
+    sources: tuple[float, ...]
+    reasons: tuple[float, ...]
 
     @classmethod
     def of(cls, counts: RowCounts, seconds: float) -> Rates:
         """The rates of counts that came in over some seconds."""
         n = counts.rows or math.nan
-        bottom, gap = counts.bottom / n, counts.gap / n
-        served = counts.served / n
+        q_abs_min = counts.q_abs.minimum
         return cls(
             rows=float(counts.rows),
-            bottom_rate=bottom,
-            gap_rate=gap,
+            bottom_rate=counts.bottom / n,
+            gap_rate=counts.gap / n,
             fault_rate=counts.fault / n,
-            accept_rate=1.0 - bottom,
-            coverage=1.0 - bottom - gap,
+            accept_rate=(counts.rows - counts.bottom) / n,
+            coverage=counts.covered / n,
             fallback_rate=counts.fallback / n,
-            reject_rate=1.0 - served,
-            serve_rate=served,
+            reject_rate=counts.sources[Source.NONE] / n,
+            serve_rate=counts.served / n,
             rows_per_second=counts.rows / seconds if seconds > 0 else math.nan,
-            q_abs_min=counts.q_abs_min if math.isfinite(counts.q_abs_min) else math.nan,
+            q_abs_min=q_abs_min if math.isfinite(q_abs_min) else math.nan,
+            q_abs_percentiles=tuple(counts.q_abs.percentile(p) for p in PERCENTILES),
+            sources=tuple(count / n for count in counts.sources),
+            reasons=tuple(count / n for count in counts.reasons),
         )
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """What each number is called, in the order of `to_dict`."""
+        return tuple(_names())
 
-@dataclass
-class RateMonitor:
-    """Counts with a clock given from outside; its memory does not grow.
+    def to_dict(self) -> dict[str, float]:
+        """All numbers by name."""
+        values = (v if name in PARTS else (v,) for name, v in asdict(self).items())
+        return dict(zip(_names(), (x for part in values for x in part), strict=True))
 
-    Args:
-        window: length of the sliding window [s], kept to a hundredth of it.
-    """
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> Rates:
+        """The mirror of `to_dict`.
 
-    window: float
-    _total: RowCounts = field(default_factory=RowCounts, init=False)
-    _slices: deque[tuple[int, RowCounts]] = field(
-        default_factory=lambda: deque(maxlen=SLICES + 1), init=False
-    )
-    _started: float = field(default=0.0, init=False)
-
-    def update(self, counts: RowCounts, now: float) -> None:
-        """Add counts at a time `now` [s] that never runs backwards; 0 before the clock starts."""
-        if not self._started:
-            self._started = now
-        self._total += counts
-        index = self._slice(now)
-        if self._slices and self._slices[-1][0] == index:
-            counts = self._slices.pop()[1] + counts
-        self._slices.append((index, counts))
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self._total, self._started = RowCounts(), 0.0
-        self._slices.clear()
-
-    def rates(self, now: float) -> dict[str, Rates]:
-        """Rates over everything ("all") and over the sliding window ("window") before `now` [s]."""
-        elapsed = now - self._started if self._started else 0.0
-        oldest = self._slice(now) - SLICES
-        recent = sum((c for index, c in self._slices if index > oldest), RowCounts())
-        return {
-            "all": Rates.of(self._total, elapsed),
-            "window": Rates.of(recent, min(elapsed, self.window)),
+        Raises:
+            KeyError: a name is missing.
+        """
+        parts = {
+            part: tuple(float(values[name]) for name in names) for part, names in PARTS.items()
         }
+        single = (field.name for field in fields(cls) if field.name not in PARTS)
+        return cls(**{name: float(values[name]) for name in single}, **parts)  # type: ignore[arg-type]
 
-    def _slice(self, now: float) -> int:
-        return math.floor(now * SLICES / self.window)
+
+def _names() -> Iterator[str]:
+    for field in fields(Rates):
+        yield from PARTS.get(field.name, (field.name,))

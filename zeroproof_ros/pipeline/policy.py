@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 from zeroproof_ros.errors import ConfigError
+from zeroproof_ros.kinematics import JointLimits
+from zeroproof_ros.kinematics.limits import FloatArray
 
 BOTTOM_POLICIES = ("fallback", "reject")
 GAP_POLICIES = ("fallback", "accept", "reject")
+
+# Rows that are drawn, to train or to try a model, have joint steps of up to this share of the
+# largest that the arm may make.
+DRAWN_STEP_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,3 +77,8 @@ class Policy:
                 f"max_batch is {self.max_batch!r}, expected a whole number of rows",
                 found=self.max_batch,
             )
+
+
+def drawn_step(limits: JointLimits) -> FloatArray:
+    """(n,) the largest joint step [rad] of a row that is drawn."""
+    return DRAWN_STEP_SHARE * limits.max_step(Policy().step_duration)

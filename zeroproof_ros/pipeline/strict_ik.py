@@ -177,7 +177,7 @@ class StrictIK:
         tool, J = self._arm.forward_and_jacobian(q)
         for index, axis in enumerate(self._arm.task_axes):
             result[axis] = tool[:, index]
-        self._resolve(result, q, task, J, decoded, bottom, gap)
+        self._resolve(result, q, task, tool, J, decoded, bottom, gap)
         return result
 
     def _resolve(
@@ -185,6 +185,7 @@ class StrictIK:
         result: NDArray[Any],
         q: FloatArray,
         task: FloatArray,
+        tool: FloatArray,
         J: FloatArray,
         decoded: FloatArray,
         bottom: BoolArray,
@@ -196,7 +197,7 @@ class StrictIK:
             residual = differential_residual(J, decoded, task)
             accurate = residual <= policy.residual_tolerance
             # A long step that is right to first order may still end farther from the target.
-            ends = finite_residual(self._arm, q, decoded, task)
+            ends = finite_residual(self._arm, q, decoded, task, tool=tool)
             accurate &= ends <= policy.motion_tolerance
         else:
             residual = position_residual(self._arm, decoded, task)

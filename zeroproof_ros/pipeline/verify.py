@@ -23,14 +23,17 @@ def differential_residual(J: FloatArray, dq: FloatArray, dx: FloatArray) -> Floa
     return np.asarray(_length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP))
 
 
-def finite_residual(arm: Arm, q: FloatArray, dq: FloatArray, dx: FloatArray) -> FloatArray:
+def finite_residual(
+    arm: Arm, q: FloatArray, dq: FloatArray, dx: FloatArray, *, tool: FloatArray | None = None
+) -> FloatArray:
     """|FK(q + dq) - FK(q) - dx| / max(|dx|, SHORTEST_STEP), (N,): where the tool really ends.
 
     Args:
         q, dq: (N, n) joint angles and steps [rad].
         dx: (N, m) wanted step of the tool in the base frame [m].
+        tool: (N, m) FK(q) [m], where it is known.
     """
-    moved = arm.forward(q + dq) - arm.forward(q)
+    moved = arm.forward(q + dq) - (arm.forward(q) if tool is None else tool)
     return np.asarray(_length(moved - dx) / np.maximum(_length(dx), SHORTEST_STEP))
 
 

@@ -16,6 +16,7 @@ from zeroproof_ros.calibration import (
     Objective,
     calibrate,
     calibration_curves,
+    default_det_bound,
     draw_calibration,
     write_tau_infer_sweep,
 )
@@ -29,7 +30,6 @@ from zeroproof_ros.report import (
     validation_report,
     write_report,
 )
-from zeroproof_ros.report.validation import DET_BOUND_SHARE
 from zeroproof_ros.training.planar_2r_rows import Rows, Stratum
 from zeroproof_ros.training.train_planar_2r import TrainedPlanar2R, train_planar_2r
 
@@ -122,7 +122,7 @@ def _deploy(
     splits, training = trained.splits, trained.trainer.config
     untuned = InferenceConfig(training.tau_infer, training.tau_train)
     deployment = {**block, "model": _model_record(config, trained)}
-    bound = DET_BOUND_SHARE * Deployment.from_block(block, Path(config.robot)).arm.max_determinant
+    bound = default_det_bound(Deployment.from_block(block, Path(config.robot)).arm)
     with tempfile.TemporaryDirectory(prefix="uncalibrated-", dir=out) as scratch:
         trained.export(Path(scratch) / BUNDLE, untuned, deployment)
         uncalibrated = load_bundle(Path(scratch) / BUNDLE)

@@ -11,7 +11,7 @@ from zeroproof_ros.bundle import load_bundle
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.report.artifacts import FILES, write_report
 from zeroproof_ros.report.validation import ROWS, ValidationReport, validation_report
-from zeroproof_ros.text import escaped
+from zeroproof_ros.text import escaped, whole_number
 
 # A table of them has 100 MB.
 MAX_ROWS = 1_000_000
@@ -57,24 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     kind = kinds.add_parser("bundle", help=about, description=about, epilog=EXIT_CODES)
     kind.add_argument("folder", type=Path, metavar="DIR", help="folder of the bundle")
     kind.add_argument("--out", type=Path, help="where the files go (default: beside the bundle)")
-    kind.add_argument("--rows", type=_rows, default=ROWS, help="random rows (default: %(default)s)")
-    kind.add_argument("--seed", type=_seed, default=0, help="of the rows (default: %(default)s)")
+    kind.add_argument(
+        "--rows",
+        type=whole_number(1, MAX_ROWS),
+        default=ROWS,
+        help="random rows (default: %(default)s)",
+    )
+    kind.add_argument(
+        "--seed",
+        type=whole_number(0, 1 << 64),
+        default=0,
+        help="of the rows (default: %(default)s)",
+    )
     return parser
-
-
-def _rows(text: str) -> int:
-    return _between(text, 1, MAX_ROWS)
-
-
-def _seed(text: str) -> int:
-    return _between(text, 0, 1 << 64)
-
-
-def _between(text: str, least: int, most: int) -> int:
-    number = int(text)
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{number} is not within {least} to {most}")
-    return number
 
 
 if __name__ == "__main__":

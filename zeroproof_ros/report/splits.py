@@ -56,7 +56,7 @@ class Split:
     @cached_property
     def counts(self) -> RowCounts:
         """Of all rows."""
-        return count_rows(self.rows, analytic=Source.ANALYTIC)
+        return count_rows(self.rows)
 
     @cached_property
     def rates(self) -> Rates:
@@ -125,10 +125,9 @@ def _decoded(bundle: Bundle, inputs: NDArray[Any]) -> Split:
 
 def rates_of(split: Split) -> dict[str, Number]:
     """What JSON can hold of the rates of a split; who served is null without an arm."""
-    rates: dict[str, Any] = asdict(split.rates)
+    rates = {name: rate for name, rate in asdict(split.rates).items() if isinstance(rate, float)}
     del rates["rows_per_second"]
-    rates["rows"] = split.counts.rows
-    told = {name: short(rate) for name, rate in rates.items()}
+    told = {name: short(rate) for name, rate in rates.items()} | {"rows": split.counts.rows}
     return told if split.determinant is not None else told | dict.fromkeys(SERVING)
 
 

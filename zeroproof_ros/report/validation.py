@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Bundle, Deployment, OutputKind
+from zeroproof_ros.calibration import default_det_bound
 from zeroproof_ros.contract.config import check_threshold
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.pipeline import Policy
@@ -39,8 +40,6 @@ DRAWN = "report"
 ROWS = 20_000
 # Of the smoke test: each is also answered alone.
 SMOKE_ROWS = 1000
-# No row with |det J| below this share of the largest may be accepted, if nothing else is said.
-DET_BOUND_SHARE = 0.025
 NO_ARM = "the bundle has no deployment block, so there is no arm to check answers by"
 
 
@@ -120,7 +119,7 @@ def validation_report(
     if arm is None:
         det_bound = None
     elif det_bound is None:
-        det_bound = DET_BOUND_SHARE * arm.max_determinant
+        det_bound = default_det_bound(arm)
     policy = Policy()
     answered = answer_splits(bundle, tables, policy)
     smoked = smoke(bundle, rows=SMOKE_ROWS, seed=seed)

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Bundle, Deployment, OutputKind
 from zeroproof_ros.kinematics.limits import FloatArray
-from zeroproof_ros.pipeline import Policy
+from zeroproof_ros.pipeline.policy import drawn_step
 
-# The random targets lie this share of the largest step away, so that a model could serve them.
-STEP_SHARE = 0.1
 # Where revolute arms are singular, and how near to 0 rounding brings |det J| there.
 SINGULAR_ANGLES = (0.0, np.pi, -np.pi)
 DETERMINANT_ROUNDING = 1e-9
@@ -62,7 +60,7 @@ def _with_targets(
 ) -> FloatArray:
     """The rows with joint positions q (N, n) [rad] and, as task, where a small step leads."""
     arm = deployment.arm
-    step = STEP_SHARE * arm.limits.max_step(Policy().step_duration)
+    step = drawn_step(arm.limits)
     to = np.clip(q + random.uniform(-step, step, q.shape), arm.limits.lower, arm.limits.upper)
     task = arm.forward(to)
     if deployment.output_kind is OutputKind.JOINT_DELTA:

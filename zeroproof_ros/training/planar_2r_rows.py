@@ -23,10 +23,8 @@ from zeroproof_ros.bundle import Deployment, OutputKind
 from zeroproof_ros.errors import ConfigError, DeploymentError
 from zeroproof_ros.kinematics import Arm
 from zeroproof_ros.kinematics.limits import FloatArray
-from zeroproof_ros.pipeline import Policy
+from zeroproof_ros.pipeline.policy import drawn_step
 
-# Joint steps are drawn up to this share of the largest that the arm may make.
-STEP_SHARE = 0.1
 # A NEAR row has |det J| below this share of the largest, which is several times a usual tau_train.
 NEAR_DETERMINANT = 0.15
 NEAR_SHARE, SINGULAR_SHARE = 0.3, 0.01
@@ -143,7 +141,7 @@ def planar_2r_rows(arm: Arm, count: int, random: np.random.Generator) -> Rows:
         angle = random.choice(angles, int(special.sum()))
         bend = near * np.arcsin(random.uniform(-NEAR_DETERMINANT, NEAR_DETERMINANT, angle.size))
         q[special, 1] = _moved(angle, bend, limits.lower[1], limits.upper[1])
-    step = STEP_SHARE * limits.max_step(Policy().step_duration)
+    step = drawn_step(limits)
     to = _moved(q, random.uniform(-step, step, q.shape), limits.lower, limits.upper)
     tool, J = arm.forward_and_jacobian(q)
     dx = arm.forward(to) - tool
