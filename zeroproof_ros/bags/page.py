@@ -93,7 +93,7 @@ def verdict(report: Mapping[str, Any]) -> list[ET.Element]:
     text = f"FAILED: {'; '.join(failed)}. Over {over}." if failed else passed
     said = [element("p", text, class_=f"verdict {'failed' if failed else 'passed'}")]
     if not report["complete"]:
-        text = "Partial: targets or recorded results may be missing, see Recordings."
+        text = "Partial: targets or recorded results may be missing; why is told below."
         said.append(element("p", text, class_="verdict partial"))
     for name, part in zip(names_of(report), parts, strict=True):
         refused, targets = (part["figures"][key] for key in ("messages_refused", "messages"))
