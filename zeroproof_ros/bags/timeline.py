@@ -38,8 +38,7 @@ def stretches(evaluation: Evaluation, width: int) -> list[Stretch]:
     found = []
     for recording, which in _rows_of(evaluation):
         rows, times = evaluation.rows[which], evaluation.origin["recorded_ns"][which]
-        # The difference of two times may be beyond int64, but not beyond uint64.
-        place = ((times - times.min()).view(np.uint64) // np.uint64(width)).astype(np.intp)
+        place = _places(times, width)
         total = np.bincount(place)
         bottom, gap = rows["bottom"].astype(bool), rows["gap"].astype(bool)
         marked = {
@@ -59,6 +58,15 @@ def stretches(evaluation: Evaluation, width: int) -> list[Stretch]:
     return found
 
 
+def _places(times: NDArray[np.int64], width: int) -> NDArray[np.intp]:
+    """(N,) the bin of each time."""
+    if width > _span(times):  # a width beyond uint64 too
+        return np.zeros(len(times), dtype=np.intp)
+    # The difference of two times may be beyond int64, but not beyond uint64.
+    places = (times - times.min()).view(np.uint64) // np.uint64(width)
+    return np.asarray(places, dtype=np.intp)
+
+
 def bin_width(evaluations: Sequence[Evaluation]) -> int:
     """How long a bin is [ns]: 1, 2 or 5 times a power of ten, the same for all recordings."""
     longest = max(map(_length, evaluations))
@@ -73,7 +81,11 @@ def bin_width(evaluations: Sequence[Evaluation]) -> int:
 def _length(evaluation: Evaluation) -> int:
     """Of all recordings together [ns]."""
     times = [evaluation.origin["recorded_ns"][which] for _, which in _rows_of(evaluation)]
-    return sum(int(each.max()) - int(each.min()) for each in times)
+    return sum(map(_span, times))
+
+
+def _span(times: NDArray[np.int64]) -> int:
+    return int(times.max()) - int(times.min())
 
 
 def _rows_of(evaluation: Evaluation) -> Iterator[tuple[int, NDArray[np.bool_]]]:
