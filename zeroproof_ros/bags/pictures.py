@@ -204,5 +204,5 @@ def _inline(figure: Figure, what: str) -> ET.Element:
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", transparent=True)
     return inline_svg(buffer.getvalue(), what)

@@ -83,8 +83,9 @@ def rejected_controls(evaluations: Sequence[Evaluation]) -> Iterator[ET.Element]
         yield element("p", "No row was rejected.")
         return
     told = [
-        f"{count} of {len(each.rows)} rows were rejected"
-        for count, each in zip(counts, evaluations, strict=True)
+        f"{f'bundle {number}: ' if len(counts) > 1 else ''}{count} of {len(each.rows)} rows were "
+        "rejected"
+        for number, (count, each) in enumerate(zip(counts, evaluations, strict=True), start=1)
     ]
     if max(counts) > LISTED:
         told.append(f"the first {LISTED} are listed here, all are in {ROWS_FILE}")
