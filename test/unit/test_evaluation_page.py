@@ -240,6 +240,26 @@ def test_of_no_rows_there_is_nothing_to_draw(tmp_path: Path) -> None:
     assert ["coverage", "not told", "0.976398"] in found.tables["Rates and counts"]
 
 
+def test_the_pictures_say_how_many_rows_they_show(one: Written) -> None:
+    (evaluation,) = one.evaluations
+    rows, config = evaluation.rows, evaluation.ik.bundle.config
+    found = Page(one.html)
+    drawn_text = [text for tag, text in found.texts if tag == "text"]
+    placed = np.isfinite(rows["x"])
+    for source, name in enumerate(("nobody", "model", "solver")):
+        count = np.count_nonzero(placed & (rows["source"] == source))
+        assert f"{name}: {count} rows" in drawn_text
+    for source, name in ((1, "model"), (2, "solver")):
+        assert f"{name} ({np.count_nonzero(rows['source'] == source)} rows)" in drawn_text
+    told = rows["q_abs"][np.isfinite(rows["q_abs"])]
+    assert f"{len(told)} rows" in drawn_text
+    captions = found.text("figcaption")
+    for tau in (config.tau_infer, config.tau_train):
+        assert f"{100 * np.mean(told < tau):.4g} % of the rows that tell |Q| are below" in captions
+    assert f"{np.count_nonzero(~placed)} rows have no position" in captions
+    assert {"tolerance 0.05", "tolerance 0.9", "tau_infer", "tau_train"} <= set(drawn_text)
+
+
 def test_two_bundles_stand_side_by_side(two: Written) -> None:
     found = Page(two.html)
     names = [f"{n}: {p['bundle']['id']}" for n, p in enumerate(two.report["evaluations"], start=1)]

@@ -101,7 +101,7 @@ def recordings_tables(report: Part) -> Iterator[ET.Element]:
                 (bag["last_ns"] - bag["first_ns"]) / NANOSECONDS,
                 *(bag[key] for key in ("messages", "rows")),
                 _counts(bag["refused"]),
-                _counts({told: bag[key] for told, key in STAMPS.items()}),
+                _counts({what: bag[key] for what, key in STAMPS.items()}),
             )
             for number, bag in enumerate(part["bags"])
         ]

@@ -96,7 +96,7 @@ def rates_picture(
 
 
 def workspace_picture(evaluation: Evaluation, number: int) -> ET.Element:
-    """Where the tool was, by who answered; the more rows a cell has, the darker it is."""
+    """Where the tool was, by who answered; the more rows a cell has, the stronger its colour."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle
 
