@@ -35,6 +35,7 @@ setup(
         name: ["py.typed"],
         f"{name}.bags": ["evaluation.schema.json", "page.css", "page.js"],
         f"{name}.bundle": ["metadata.schema.json"],
+        f"{name}.monitor": ["event.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],
     },
     data_files=[
@@ -42,7 +43,9 @@ setup(
         (share, ["package.xml"]),
         (f"{share}/launch", files("launch/*.launch.py")),
         (f"{share}/config", files("config/*.yaml")),
+        (f"{share}/config/viewers", files("config/viewers/*")),
         (f"{share}/config/robots", files("config/robots/*")),
+        (f"{share}/config/bags", files("config/bags/*")),
         *((f"{share}/{path}", files(f"{path}/*")) for path in Path().glob("config/bundles/*")),
     ],
     python_requires=">=3.10",

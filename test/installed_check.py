@@ -32,7 +32,10 @@ FILES = (
     "package.xml",
     "launch/*.launch.py",
     "config/*.yaml",
+    "config/viewers/foxglove.json",
+    "config/viewers/result.rviz",
     "config/robots/planar_2r.yaml",
+    "config/bags/planar_2r.mcap",
     "config/bundles/planar_2r/metadata.json",
     "config/bundles/planar_2r/model.onnx",
 )

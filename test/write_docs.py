@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLE = "config/bundles/planar_2r"
 SCHEMA = json.loads(files("zeroproof_ros.bundle").joinpath("metadata.schema.json").read_text())
+EVENT_SCHEMA = json.loads(files("zeroproof_ros.monitor").joinpath("event.schema.json").read_text())
 
 # Module and constant: what is counted.
 LIMITS = {
@@ -46,9 +47,12 @@ def keys_table(root: str, schema: Mapping[str, Any]) -> str:
     """A row for every property of a schema, and of the objects and lists in it."""
     lines = ["| key | required | allowed | what it is, and why |", "|---|---|---|---|"]
     for key, required, prop in properties(root, schema):
-        cells = [f"`{key}`", required, allowed(prop), prop.get("description", "")]
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append(table_row(f"`{key}`", required, allowed(prop), prop.get("description", "")))
     return "\n".join(lines) + "\n"
+
+
+def table_row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def properties(root: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -125,6 +129,29 @@ def checks_table() -> str:
     return "\n".join(lines) + TOLERANCES
 
 
+def events_table() -> str:
+    lines = ["| event | what happened |", "|---|---|"]
+    lines += [f"| `{name}` | {event['description']} |" for name, event in events()]
+    return "\n".join(lines) + "\n"
+
+
+def event_keys_table() -> str:
+    """The keys that an event has besides those that all have."""
+    lines = ["| event | key | allowed | what it is |", "|---|---|---|---|"]
+    for name, event in events():
+        for key, rule in event["properties"].items():
+            if key != "event":
+                cells = [f"`{name}`", f"`{key}`", allowed(rule), rule["description"]]
+                lines.append(
+                    f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def events() -> list[tuple[str, dict[str, Any]]]:
+    return list(EVENT_SCHEMA["$defs"].items())
+
+
 def output(*words: str) -> str:
     """A command of the verb and what it prints for the exact bundle."""
     with redirect_stdout(io.StringIO()) as printed:
@@ -145,6 +172,9 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "deployment keys": lambda: keys_table("deployment.", SCHEMA["$defs"]["deployment"]),
     "limits": limits_table,
     "checks": checks_table,
+    "keys of all events": lambda: keys_table("", EVENT_SCHEMA),
+    "events": events_table,
+    "keys of each event": event_keys_table,
     "output of validate": lambda: output("validate"),
     "output of inspect": lambda: output("inspect"),
     "output of smoke": lambda: output("smoke"),

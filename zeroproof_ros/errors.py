@@ -112,6 +112,14 @@ class SmokeTestError(BundleError):
     """A bundle that answers otherwise than the model it was made from."""
 
 
+class EventFileError(ZeroProofError):
+    """A file of events that is not there, can not be read, or holds something else."""
+
+
+class StateFileError(ZeroProofError):
+    """A file that the state of a monitor can not be written to."""
+
+
 class ReportError(ZeroProofError):
     """Files of a report that can not be written, were changed, or contradict each other."""
 
@@ -154,3 +162,7 @@ class FrameError(MessageRefusedError):
 
 class BagError(ZeroProofError):
     """A recording that can not be read or written, or lacks what is asked of it."""
+
+
+class ReplayError(ZeroProofError):
+    """A replay that can not begin, since what it plays to is not there or is not ready."""

@@ -13,6 +13,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="starts ROS nodes")
 
+from zeroproof_ros.bags import Recording
+from zeroproof_ros.bags.recount import recount
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,6 +41,18 @@ def test_the_demo_leads_the_arm_through_a_singularity(tmp_path: Path) -> None:
         summary[key] for key in ("served_model", "served_analytic", "rejected")
     )
     assert np.isfinite(list(summary.values())).all()
+    # the recording holds what the demo saw, and no rate in it is without its rows
+    with Recording(tmp_path / "demo.mcap") as bag:
+        assert bag.problems == []
+        assert bag.counts["/strict_ik_node/result"] == summary["rows"]
+        assert bag.counts["/strict_ik_node/command"] == summary["commands"]
+        assert bag.counts["/strict_ik_node/target"] >= summary["rows"]
+        assert bag.counts["/strict_ik_node/info"] == 1
+        rates = bag.counts["/monitor_node/rates"]
+    counted = recount(tmp_path / "demo.mcap")
+    assert (counted.rows, counted.checked) == (summary["rows"], rates)
+    assert counted.differences == ()
+    assert f"recording: {tmp_path / 'demo.mcap'}" in done.stdout
     assert (tmp_path / "path.png").read_bytes().startswith(b"\x89PNG")
     for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines():
         assert json.loads(line)["schema_name"] == "zeroproof_ros_event"

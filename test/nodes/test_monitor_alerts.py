@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from client import Client
+from lifecycle_msgs.msg import Transition
 from monitor_harness import Monitor, start_monitor
 from node_process import Start
 from rosgraph_msgs.msg import Clock
@@ -192,7 +193,15 @@ def test_drift_from_what_the_bundle_was_validated_with(
     infos = len(node.infos)
     assert node.reload().success
     assert node.set(gap_policy="reject").successful
-    node.wait(lambda: len(node.infos) >= infos + 2, "~/info")
+    # nor is one that went and came back
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_ACTIVATE,
+    ):
+        assert node.change(transition)
+    node.wait(lambda: len(node.infos) >= infos + 4, "~/info")
     monitor.wait_for_status("drift", OK, "(50 of 51 rows")
 
 

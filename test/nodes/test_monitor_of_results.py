@@ -90,13 +90,13 @@ def test_rates_are_an_exact_recount_and_reset_forgets(
     )
     assert float(values_from_msg(status)["all_coverage"]) == pytest.approx(3 / 11, rel=1e-5)
 
-    # an export is the state as JSON, in the answer and as an event
+    # an export is the state as JSON in the answer, and its rates as an event
     answer = monitor.trigger("export_state")
     assert answer.success
     state = json.loads(answer.message)
-    assert state["event"] == "state"
-    assert state["all"]["coverage"] == pytest.approx(3 / 11)
-    assert monitor.event_file.read_text().splitlines()[-1] == answer.message
+    assert state["spans"]["all"]["rates"]["coverage"] == pytest.approx(3 / 11)
+    (told,) = (event for event in monitor.events() if event["event"] == "state")
+    assert told["rates"]["all"] == state["spans"]["all"]["rates"]
 
     answer = monitor.trigger("reset")
     assert (answer.success, answer.message) == (True, "counts are 0")
@@ -105,12 +105,18 @@ def test_rates_are_an_exact_recount_and_reset_forgets(
         assert all(np.isnan(list(rates.to_dict().values())[1:]))
     monitor.wait_for_status("rates", OK, "no rows")
     # a share that is not known is null in JSON
-    assert json.loads(monitor.trigger("export_state").message)["all"]["coverage"] is None
+    state = json.loads(monitor.trigger("export_state").message)
+    assert state["spans"]["all"]["rates"]["coverage"] is None
 
     publisher.publish(result_to_msg(tables[2], Header()))
     assert monitor.wait_for_rows(3)["all"].gap_rate == 1.0
     monitor.wait_for_status("gap", WARN, "gap rate 1.0000 of 3 rows in the last 60 s, at most 0.05")
-    found = [(event["event"], event.get("alert")) for event in monitor.events()]
+    # rows without a value come in between
+    found = [
+        (event["event"], event.get("alert"))
+        for event in monitor.events()
+        if event["event"] != "bottom_row"
+    ]
     first, again = (["coverage", "gap", "bottom", "reject"], ["coverage", "gap"])
     assert found == [
         ("started", None),
@@ -226,5 +232,11 @@ def test_a_lost_event_file_does_not_end_it(client: Client, start: Start, tmp_pat
     folder.rmdir()
     answer = monitor.trigger("export_state")
     assert answer.success
-    assert json.loads(answer.message)["event"] == "state"
     client.wait(lambda: "event state is lost: " in monitor.process.output, "the log")
+    status = monitor.wait_for_status("rates", OK)
+    assert int(values_from_msg(status)["events_lost"]) >= 1
+    # the next one that can be written says so
+    folder.mkdir()
+    assert monitor.trigger("reset").success
+    last = monitor.events()[-1]
+    assert (last["event"], last["lost"] >= 1) == ("reset", True)

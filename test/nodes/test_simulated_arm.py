@@ -102,6 +102,18 @@ def test_it_waits_and_follows_within_the_velocity_limits(simulator: Simulator) -
     assert len({tuple(target.position) for target in simulator.targets}) > 10
 
 
+def test_it_asks_nothing_before_all_can_hear_it(client: Client, start: Start) -> None:
+    start("arm_simulator_node", "-r", "__ns:=/heard", deployment_file=str(ROBOT), listeners=2)
+    states = client.collect(JointState, "/heard/joint_states")
+    topic = "/heard/arm_simulator_node/target"
+    first = client.collect(JointState, topic)
+    client.wait(lambda: client.node.count_publishers(topic), "its publisher")
+    second = client.collect(JointState, topic)
+    client.wait(lambda: first and second and states, "what it asks")
+    assert first[0] == second[0]
+    assert first[0].header.stamp == states[0].header.stamp
+
+
 def test_strict_inference_leads_it_through_both_singular_poses(
     client: Client, start: Start, serve: Serve, tmp_path: Path
 ) -> None:

@@ -134,7 +134,7 @@ def test_what_can_not_be_judged_leaves_an_alert_as_it_is_and_ends_what_held() ->
         ("coverage", ["gap"] * 2 + ["model"] * 18, ["gap"]),
         ("gap", ["gap"] * 5 + ["model"] * 95, ["risky"]),
         ("bottom", ["bottom"] * 10 + ["model"] * 90, ["bad"]),
-        ("fallback_failing", ["failed"] * 5 + ["model"] * 95, ["failed"]),
+        ("fallback_failing", ["failed"] * 5 + ["stale"] * 5 + ["model"] * 90, ["failed"]),
         ("reject", ["bottom"] * 50 + ["gap"] * 50, ["stale"]),
     ],
 )

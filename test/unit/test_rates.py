@@ -69,10 +69,12 @@ def test_rows_that_no_result_has_are_refused(field: str, code: int, message: str
     rows[field][1] = code
     with pytest.raises(ArrayError, match=message):
         count_rows(rows)
-    monitor = RateMonitor(1.0, 10)
+    monitor = RateMonitor(1.0, 2)
+    monitor.update(rows_of("model", "gap", "stale"), 1.0)
+    before = monitor.spans(1.0)
     with pytest.raises(ArrayError, match=message):
         monitor.update(rows, 1.0)
-    assert all(span.counts == RowCounts() for span in monitor.spans(1.0).values())
+    assert monitor.spans(1.0) == before
 
 
 # |Q|
@@ -144,6 +146,12 @@ def test_laws_of_rates(rows: Rows, seconds: float) -> None:
         assert told["q_abs_p01"] <= told["q_abs_p05"] <= told["q_abs_p50"]
 
 
+def test_coverage_is_one_quotient() -> None:
+    """So that it is at a bound of 0.9 where 90 of 100 rows are covered: 1 - 0.05 - 0.05 is less."""
+    rows = rows_of(*["bottom"] * 5, *["gap"] * 5, *["model"] * 90)
+    assert Rates.of(count_rows(rows), 1.0).coverage == 0.9
+
+
 def test_rates_of_nothing_are_unknown_and_not_0() -> None:
     rates = Rates.of(RowCounts(), 0.0).to_dict()
     assert rates.pop("rows") == 0.0
@@ -197,6 +205,20 @@ def test_the_window_is_kept_to_a_hundredth(times: list[float], window: float, la
     surely = sum(start + time > now - window + slack for time in times)
     perhaps = sum(start + time > now - window - slack for time in times)
     assert surely <= rows <= perhaps
+
+
+def test_the_last_rows_are_the_last_whatever_came_before() -> None:
+    monitor = RateMonitor(1.0, 3)
+    monitor.update(rows_of("bottom", "bottom", "model", "gap", "stale"), 1.0)
+    monitor.update(rows_of("failed"), 1.0)
+    assert monitor.spans(1.0)["last"].counts == count_rows(rows_of("gap", "stale", "failed"))
+
+
+def test_a_window_holds_more_updates_than_slices() -> None:
+    monitor = RateMonitor(1.0, 3)
+    for i in range(5 * SLICES):
+        monitor.update(rows_of("model"), 10.0 + i * 1e-3)
+    assert monitor.rates(10.5)["window"].rows == 5 * SLICES
 
 
 def test_memory_does_not_grow_with_time_or_rate() -> None:

@@ -29,6 +29,8 @@ class BagFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connections: dict[str, Connection] = {}
+        if path.suffix != ".mcap":
+            raise BagError(f"{path} is no MCAP file, expected a name that ends in .mcap", path=path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -51,7 +53,10 @@ class BagFile:
         """Append a message of the type `name` that is bytes already."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, name, typestore=STORE)
-        self._writer.write(self._connections[topic], time_ns, data)
+        try:
+            self._writer.write(self._connections[topic], time_ns, data)
+        except OSError as error:
+            raise BagError(f"{self.path} can not be written: {error}", path=self.path) from error
 
     def __enter__(self) -> BagFile:
         return self

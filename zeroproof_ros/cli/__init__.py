@@ -6,7 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from zeroproof_ros.cli import bundle, calibrate, demo, evaluate, export_exact, reference
+from zeroproof_ros.cli import (
+    bundle,
+    calibrate,
+    demo,
+    evaluate,
+    export_exact,
+    reference,
+    replay,
+    watch,
+)
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
@@ -17,6 +26,8 @@ VERBS = {
     "evaluate": evaluate,
     "export-exact": export_exact,
     "reference": reference,
+    "replay": replay,
+    "watch": watch,
 }
 
 

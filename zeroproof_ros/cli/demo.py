@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
-from zeroproof_ros.cli.demo_view import draw_path, live_view, show_summary
+from zeroproof_ros.cli.demo_view import demo_line, demo_screen, draw_path, show_summary
+from zeroproof_ros.cli.screen import Screen
 from zeroproof_ros.cli.share import share_folder
 from zeroproof_ros.errors import ZeroProofError
 from zeroproof_ros.pipeline import Source
 
 if TYPE_CHECKING:
+    from zeroproof_ros.bags import BagFile
     from zeroproof_ros.nodes.demo_observer import DemoObserver
 
 # Used unless the caller chose one: nothing of the demo shall meet the nodes of a robot.
 DEMO_DOMAIN_ID = "97"
 STARTUP_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 10.0
+# Long enough for two of the monitor's reports [s].
+LAST_SECONDS = 0.5
 # A tool this near to a singular circle [m] counts as on it.
 ON_CIRCLE = 5e-3
 
@@ -61,7 +68,12 @@ def run(options: argparse.Namespace) -> int:
     deployment = read_deployment(config / "robots" / "planar_2r.yaml")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "events.jsonl").unlink(missing_ok=True)
-    with DemoObserver() as observer, _Processes(options.out) as processes:
+    recording = options.out / "demo.mcap"
+    with (
+        _bag(recording) as bag,
+        closing(DemoObserver(bag)) as observer,
+        _Processes(options.out) as processes,
+    ):
         commands = _commands(config, options.out)
         # The simulator comes last, so that nobody misses the first row.
         for name in ("strict_ik_node", "monitor_node"):
@@ -69,12 +81,20 @@ def run(options: argparse.Namespace) -> int:
         _spin_until(observer, processes, observer.connected, "the nodes to be discovered")
         processes.start("arm_simulator_node", commands["arm_simulator_node"])
         _spin_until(observer, processes, lambda: bool(observer.commands), "a command")
-        with live_view(bundle, options.duration) as refresh:
+        with Screen() as screen:
             started = time.monotonic()
             while (elapsed := time.monotonic() - started) < options.duration:
                 observer.spin(0.1)
                 processes.check_alive()
-                refresh(elapsed, observer.tables, observer.rates)
+                seen = elapsed, observer.tables, observer.rates
+                screen.show(
+                    elapsed,
+                    partial(demo_screen, bundle, options.duration, *seen),
+                    partial(demo_line, *seen),
+                )
+        # what it has asked is answered and counted before the recording ends
+        processes.end("arm_simulator_node")
+        observer.spin(LAST_SECONDS)
     rows = np.concatenate(observer.tables)
     summary = {
         **summarise(rows, np.array(observer.stamps), deployment),
@@ -85,8 +105,18 @@ def run(options: argparse.Namespace) -> int:
     (options.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     draw_path(rows, deployment, options.out / "path.png")
     show_summary(summary, observer.rates, options.out)
+    print(f"recording: {recording}" if bag else "no recording: rosbags is not installed")
     good = not summary["non_finite_commands"] and summary["served_model"]
     return 0 if good and summary["served_analytic"] else 1
+
+
+def _bag(path: Path) -> AbstractContextManager[BagFile | None]:
+    """The file of the recording; nothing where the library is missing, as on a robot."""
+    if importlib.util.find_spec("rosbags") is None:
+        return nullcontext()
+    from zeroproof_ros.bags import BagFile
+
+    return BagFile(path)
 
 
 def summarise(
@@ -141,6 +171,8 @@ def _commands(config: Path, out: Path) -> dict[str, list[str]]:
         ],
         "arm_simulator_node": [
             *("-p", f"deployment_file:={config / 'robots' / 'planar_2r.yaml'}"),
+            # strict_ik_node and the recording
+            *("-p", "listeners:=2"),
             *("-r", "~/target:=strict_ik_node/target"),
             *("-r", "~/command:=strict_ik_node/command"),
         ],
@@ -162,6 +194,11 @@ class _Processes:
     def start(self, name: str, command: list[str]) -> None:
         with (self._out / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+
+    def end(self, name: str) -> None:
+        code = _end(self._running.pop(name))
+        if code:
+            raise DemoError(f"{name} ended with code {code}; see {self._log(name)}")
 
     def check_alive(self) -> None:
         for name, process in self._running.items():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,63 +11,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from zeroproof_ros.bundle import Bundle, Deployment
+from zeroproof_ros.cli.screen import LABELS, TRACE, served_by, sparkline
 from zeroproof_ros.contract import InferenceConfig
 from zeroproof_ros.monitor import Rates
 from zeroproof_ros.pipeline import Reason, Source
 
-Refresh = Callable[[float, Sequence[NDArray[Any]], Mapping[str, Rates] | None], None]
-
 COLOURS = {Source.MODEL: "#1f77b4", Source.ANALYTIC: "#ff7f0e", Source.NONE: "#d62728"}
-LABELS = {Source.MODEL: "model", Source.ANALYTIC: "analytic solver", Source.NONE: "rejected"}
-RICH_COLOURS = {Source.MODEL: "blue", Source.ANALYTIC: "yellow", Source.NONE: "red"}
-# How many of the last rows the live view shows as one character each.
-TRACE = 50
-LEVELS = "▁▂▃▄▅▆▇█"
 
 
-@contextmanager
-def live_view(bundle: Bundle, duration: float) -> Iterator[Refresh]:
-    """A view that follows the rows while they come; a line per second where there is no screen."""
-    console = Console()
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=10) as live:
-            yield lambda elapsed, tables, rates: live.update(
-                _screen(bundle, duration, elapsed, tables, rates)
-            )
-        return
-    printed = 0
-
-    def print_each_second(
-        elapsed: float, tables: Sequence[NDArray[Any]], rates: Mapping[str, Rates] | None
-    ) -> None:
-        nonlocal printed
-        if tables and int(elapsed) > printed:
-            printed = int(elapsed)
-            print(_line(elapsed, tables, rates), flush=True)
-
-    yield print_each_second
-
-
-def _screen(
+def demo_screen(
     bundle: Bundle,
     duration: float,
     elapsed: float,
     tables: Sequence[NDArray[Any]],
     rates: Mapping[str, Rates] | None,
 ) -> Group:
+    """What a terminal shows while rows come."""
     grid = Table.grid(padding=(0, 2))
     grid.add_row("time", ProgressBar(total=duration, completed=elapsed, width=TRACE))
     if tables:
         last = np.concatenate(tables[-TRACE:])
-        grid.add_row("|Q|", _sparkline(last["q_abs"]), f"{last['q_abs'][-1]:.4f} m²")
+        grid.add_row("|Q|", sparkline(last["q_abs"]), f"{last['q_abs'][-1]:.4f} m²")
         grid.add_row(
             "served by",
-            "".join(f"[{RICH_COLOURS[Source(s)]}]█[/]" for s in last["source"]),
+            served_by(last["source"]),
             LABELS[Source(last["source"][-1])],
         )
         grid.add_row("why", _why(last[-1], bundle.config))
@@ -84,12 +54,6 @@ def _screen(
     return Group(f"[bold]{bundle.id}[/] on {', '.join(bundle.runtime.providers)}", grid)
 
 
-def _sparkline(q_abs: NDArray[np.float64]) -> str:
-    """|Q| on a logarithmic scale from 1e-3 (and below) to 1."""
-    height = (np.log10(np.maximum(q_abs, 1e-3)) + 3.0) / 3.0 * (len(LEVELS) - 1)
-    return "".join(LEVELS[min(int(h), len(LEVELS) - 1)] for h in height)
-
-
 def _why(row: Any, config: InferenceConfig) -> str:
     return {
         Reason.OK: "the model's answer was checked and taken",
@@ -100,15 +64,18 @@ def _why(row: Any, config: InferenceConfig) -> str:
     }.get(Reason(row["reason"]), Reason(row["reason"]).name.lower())
 
 
-def _line(
+def demo_line(
     elapsed: float,
     tables: Sequence[NDArray[Any]],
     rates: Mapping[str, Rates] | None,
 ) -> str:
+    """What is printed of a second, empty before the first row."""
+    if not tables:
+        return ""
     last = tables[-1][-1]
     text = (
         f"{elapsed:4.1f} s  rows {sum(map(len, tables)):4d}  |Q| {last['q_abs']:.4f}  "
-        f"{_sparkline(np.concatenate(tables[-TRACE:])['q_abs'][::2])}  "
+        f"{sparkline(np.concatenate(tables[-TRACE:])['q_abs'][::2])}  "
         f"{LABELS[Source(last['source'])]}"
     )
     if rates:

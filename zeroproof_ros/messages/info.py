@@ -13,7 +13,6 @@ from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.messages.diagnostics import OK, status_to_msg, values_from_msg
 from zeroproof_ros.monitor import ValidatedRates
 from zeroproof_ros.pipeline import StrictIK
-from zeroproof_ros.text import escaped
 
 VALIDATED = {field.name: f"validated_{field.name}" for field in fields(ValidatedRates)}
 NOT_VALIDATED = "not_validated"
@@ -87,7 +86,7 @@ def _validated_to_text(validation: Mapping[str, Any]) -> dict[str, str]:
     try:
         rates = ValidatedRates.of(validation)
     except ConfigError as error:
-        return {NOT_VALIDATED: escaped(str(error))}
+        return {NOT_VALIDATED: str(error)}
     return {VALIDATED[name]: repr(value) for name, value in asdict(rates).items()}
 
 

@@ -127,12 +127,25 @@ TARGET_TYPES: dict[str, tuple[type, Callable[[Any, Sequence[str]], Rows]]] = {
 }
 
 
+@dataclass(frozen=True)
+class TargetFormat:
+    """What a target has to fit, as a deployment tells it too.
+
+    Attributes:
+        features: the F columns of a row.
+        base_frame: the frame of its task columns.
+    """
+
+    features: tuple[str, ...]
+    base_frame: str
+
+
 @dataclass(frozen=True, eq=False)
 class Target:
     """A target message, read.
 
     Attributes:
-        rows: (N, F) the columns of a deployment.
+        rows: (N, F) the features of a deployment.
         header: of whatever answers it: the stamp of the message, or when it came if it has none,
             in the base frame.
         stamp_ns: the stamp of the message, 0 where it has none.
@@ -144,7 +157,7 @@ class Target:
 
 
 def read_target(
-    message: Any, target_type: str, deployment: Deployment, *, arrival_ns: int
+    message: Any, target_type: str, form: Deployment | TargetFormat, *, arrival_ns: int
 ) -> Target:
     """Read a message of a `target_type`; an empty frame counts as the base frame.
 
@@ -155,13 +168,13 @@ def read_target(
     if header is None:
         stamp_ns, sec, nanosec = 0, *divmod(arrival_ns, NANOSECONDS)
     else:
-        _check_frame(header, deployment.base_frame)
+        _check_frame(header, form.base_frame)
         sec, nanosec = int(header.stamp.sec), int(header.stamp.nanosec)
         stamp_ns = sec * NANOSECONDS + nanosec
     _, read = TARGET_TYPES[target_type]
     return Target(
-        rows=read(message, deployment.features),
-        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=deployment.base_frame),
+        rows=read(message, form.features),
+        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=form.base_frame),
         stamp_ns=stamp_ns,
     )
 

@@ -40,6 +40,13 @@ PARAMETERS = (
         1_000_000,
     ),
     ParameterSpec(
+        "listeners",
+        1,
+        "Subscriptions to ~/target without which the first target is not sent.",
+        0,
+        1000,
+    ),
+    ParameterSpec(
         "command_type",
         "joint_trajectory",
         "Message type of ~/command.",
@@ -55,7 +62,8 @@ class ArmSimulatorNode(Node):
 
     Each tick moves the joints towards the last command as fast as the velocity limits allow, and
     asks for the step to the next point of the path, whether or not the last one was reached. The
-    path waits at its start until the first command has come.
+    path waits at its start until the first command has come. Nothing is asked before there are
+    enough to hear it, so that all of them hear the same.
     """
 
     def __init__(self) -> None:
@@ -79,6 +87,7 @@ class ArmSimulatorNode(Node):
         self._max_step = arm.limits.max_step(1.0 / settings["rate"])
         self._lap_steps = settings["lap_steps"]
         self._tick = 0
+        self._listeners = settings["listeners"]
         self._q = AnalyticSolver(arm).position(np.zeros((1, 2)), self._reference(0))
         if np.isnan(self._q).any():
             raise DeploymentError(
@@ -124,6 +133,9 @@ class ArmSimulatorNode(Node):
         self._commanded = positions[:1]
 
     def _on_tick(self) -> None:
+        if self._target.get_subscription_count() < self._listeners:
+            return
+        self._listeners = 0  # who leaves later does not stop the arm
         if self._commanded is not None:
             self._q = self._q + np.clip(self._commanded - self._q, -self._max_step, self._max_step)
             self._tick += 1

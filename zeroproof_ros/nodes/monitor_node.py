@@ -17,7 +17,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from zeroproof_ros.errors import ArrayError, ConfigError, MessageRefusedError
+from zeroproof_ros.errors import ArrayError, ConfigError, MessageRefusedError, StateFileError
 from zeroproof_ros.messages.diagnostics import ERROR, OK, WARN, status_to_msg
 from zeroproof_ros.messages.info import Info, info_from_msg
 from zeroproof_ros.messages.rates import rates_to_msg
@@ -26,10 +26,9 @@ from zeroproof_ros.monitor import (
     AlertReport,
     Alerts,
     DriftTest,
-    JsonlLogger,
     Observation,
     RateMonitor,
-    event_line,
+    monitor_state,
 )
 from zeroproof_ros.nodes import qos
 from zeroproof_ros.nodes.clocks import every, on_jump
@@ -38,10 +37,10 @@ from zeroproof_ros.nodes.monitor_parameters import (
     alert_settings_of,
     drift_settings_of,
 )
+from zeroproof_ros.nodes.monitor_record import MonitorRecord
 from zeroproof_ros.nodes.parameters import declare, values
 from zeroproof_ros.nodes.process import run_node
 
-EVENT_SCHEMA = {"schema_name": "zeroproof_ros_event", "schema_version": 1}
 # Deeper than the publisher's: while alerts are judged no result shall be lost.
 RESULT_DEPTH = 100
 JUDGE_PERIOD = 0.1  # [s]
@@ -58,10 +57,9 @@ class MonitorNode(Node):
         self._bounds = alert_settings_of(self._settings)
         self.add_on_set_parameters_callback(self._check_changes)
         self.add_post_set_parameters_callback(self._apply_changes)
-        file = self._settings["event_file"]
-        self._events = JsonlLogger(file) if file else None
+        self._record = MonitorRecord(self, self._settings)
         self._monitor = RateMonitor(self._settings["window"], self._settings["window_rows"])
-        self._alerts = Alerts()
+        self._alerts, self._reports = Alerts(), tuple[AlertReport, ...]()
         self._info = Info("", "", None, "no bundle has been told on ~/info yet")
         self._next_status = -math.inf
         self._begin()
@@ -88,7 +86,6 @@ class MonitorNode(Node):
         every(self, 1.0 / self._settings["rate"], self._publish_rates)
         every(self, JUDGE_PERIOD, self._judge)
         self._jumps = on_jump(self, self._on_clock_jump)
-        self._event("started")
 
     def _begin(self) -> None:
         """Watch as if nothing had come yet."""
@@ -113,8 +110,10 @@ class MonitorNode(Node):
             self.get_logger().warning(f"result not counted: {error}", throttle_duration_sec=1.0)
             return
         self._drift.update(table.rows)
+        self._record.result(table, message.header.stamp)
 
     def _on_info(self, message: Any) -> None:
+        self._record.bundle(message)
         old, info = self._info, info_from_msg(message)
         if not info.digest:
             # nothing serves; the same bundle may be back soon
@@ -131,7 +130,9 @@ class MonitorNode(Node):
     def _judge(self) -> None:
         """Judge, and tell it once a second and as soon as an alert is raised or cleared."""
         now = time.monotonic()
+        self._record.tell_untold(now)
         reports = self._alerts.judge(self._observe(now), self._bounds, now)
+        self._reports = reports
         self._tell(reports)
         if now >= self._next_status or any(report.changed for report in reports):
             self._next_status = now + STATUS_PERIOD
@@ -177,7 +178,8 @@ class MonitorNode(Node):
         figures = {
             f"{span}_{name}": x for span, r in rates.items() for name, x in r.to_dict().items()
         }
-        statuses.append(self._status("rates", max(map(_level, reports)), message, figures))
+        told = {**self._record.figures(), **figures}
+        statuses.append(self._status("rates", max(map(_level, reports)), message, told))
         array = DiagnosticArray(status=statuses)
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
@@ -195,7 +197,7 @@ class MonitorNode(Node):
         """An event for each alert that was raised or cleared."""
         for report in reports:
             if report.changed:
-                self._event(
+                self._record.event(
                     "alert_raised" if report.raised else "alert_cleared",
                     alert=report.name,
                     level=ERROR if report.error else WARN,
@@ -204,31 +206,28 @@ class MonitorNode(Node):
                     seconds=report.seconds,
                 )
 
-    def _event(self, event: str, **content: object) -> dict[str, object]:
-        stamp_ns = self.get_clock().now().nanoseconds
-        record = {**EVENT_SCHEMA, "event": event, "stamp_ns": stamp_ns, **content}
-        try:
-            if self._events:
-                self._events(record)
-        except OSError as error:
-            # a full disk must not end the monitor
-            self.get_logger().error(f"event {event} is lost: {error}", throttle_duration_sec=1.0)
-        return record
-
     # Services, parameters and the clock
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._begin()
+        self._record.restart()
         self._tell(self._alerts.reset(time.monotonic()))
-        self._event("reset")
+        self._record.event("reset")
         response.success, response.message = True, "counts are 0"
         return response
 
     def _on_export(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """The state as JSON in the answer, and as an event."""
-        rates = {span: r.to_dict() for span, r in self._monitor.rates(self._now()).items()}
-        response.message = event_line(self._event("state", **rates))
-        response.success = True
+        """The state, as JSON in the answer or as the path of the file it was written to."""
+        state = monitor_state(
+            self._monitor.spans(self._now()),
+            alerts=self._reports,
+            drift=self._drift,
+            batches=self._record.batches,
+        )
+        try:
+            response.message, response.success = self._record.export(state), True
+        except StateFileError as error:
+            response.message, response.success = str(error), False
         return response
 
     def _check_changes(self, changes: Sequence[Parameter]) -> SetParametersResult:
@@ -248,7 +247,13 @@ class MonitorNode(Node):
 
     def _on_clock_jump(self, _: Any) -> None:
         # the windows see the jump themselves, at their next look at the time
-        self._event("clock_jump")
+        self._record.event("clock_jump")
+
+    def destroy_node(self) -> None:
+        """End the node; where it is an exception that ends it, the next run shall say so."""
+        if sys.exc_info()[0] is None:
+            self._record.close()
+        Node.destroy_node(self)
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9

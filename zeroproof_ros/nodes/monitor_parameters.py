@@ -31,6 +31,27 @@ PARAMETERS = (
     ParameterSpec("window_rows", 1000, "How many of the last rows `last` counts.", 1, 100_000),
     ParameterSpec("rate", 1.0, "How often rates are published [Hz].", 0.01, 100.0),
     ParameterSpec("event_file", "", "JSONL file that events are appended to; empty for none."),
+    ParameterSpec(
+        "event_file_bytes",
+        10_000_000,
+        "Size at which the event file becomes event_file.1, and that one event_file.2.",
+        1000,
+        10**12,
+    ),
+    ParameterSpec("event_files", 5, "How many event files there are at most.", 2, 1000),
+    ParameterSpec(
+        "bottom_rows_per_second",
+        10.0,
+        "How many rows without a value become an event per second; the others are counted.",
+        0.0,
+        10_000.0,
+    ),
+    ParameterSpec(
+        "bottom_rows_burst", 100, "How many of them after a time without any.", 1, 100_000
+    ),
+    ParameterSpec(
+        "state_file", "", "JSON file that ~/export_state writes; empty to have it in the answer."
+    ),
     _alert("min_rows", "A window with fewer rows judges nothing.", 1, 1_000_000),
     _alert("coverage_min", "Alert coverage: the least of the window.", 0.0, 1.0),
     _alert("gap_max", "Alert gap: the largest gap rate of the window.", 0.0, 1.0),
