@@ -174,6 +174,20 @@ def test_rows_that_the_monitor_has_missed_or_counted_twice(
     assert [index for index, _ in play(twice).differences] == [1, 2]
 
 
+def test_counting_goes_on_at_the_same_row(tables: list[ResultTable], play: Play) -> None:
+    """One like the row that is missing lies before those that were counted."""
+
+    def scene(of: Scene) -> None:
+        of.results(tables[0], tables[0], unread=2)
+        of.results(*tables[1:30])
+        of.rates()
+        of.results(tables[0], unrecorded=1)
+        of.results(*tables[30:])
+        of.rates()
+
+    assert [index for index, _ in play(scene).differences] == [1]
+
+
 def test_a_recording_that_began_late(tables: list[ResultTable], play: Play) -> None:
     def scene(of: Scene) -> None:
         of.results(*tables[:20], unrecorded=3)

@@ -22,9 +22,9 @@ from zeroproof_ros.monitor import Rates, RowCounts, count_rows
 from zeroproof_ros.monitor.counts import COUNTED
 
 RESULT_TYPE, RATES_TYPE = "sensor_msgs/msg/PointCloud2", "std_msgs/msg/Float64MultiArray"
-# Results and rates come from two processes. The monitor has so many results at most still to read,
-# which is what its publisher keeps for it.
-RESULTS_BEHIND = 10
+# Results and rates come from two processes. So many results the monitor has still to read at most:
+# what it keeps, and what its publisher keeps for it.
+RESULTS_BEHIND = 100 + 10
 # One that it has read already may take so long [ns] to be recorded too.
 RECORDED_LATE_NS = 1_000_000
 # The only column that no row tells.

@@ -133,9 +133,6 @@ class ArmSimulatorNode(Node):
         self._commanded = positions[:1]
 
     def _on_tick(self) -> None:
-        if self._target.get_subscription_count() < self._listeners:
-            return
-        self._listeners = 0  # who leaves later does not stop the arm
         if self._commanded is not None:
             self._q = self._q + np.clip(self._commanded - self._q, -self._max_step, self._max_step)
             self._tick += 1
@@ -145,6 +142,9 @@ class ArmSimulatorNode(Node):
         row[:, deployment.task_columns] = self._reference(self._tick) - self._arm.forward(self._q)
         header = Header(stamp=self.get_clock().now().to_msg())
         self._joint_states.publish(joint_state_from_rows(self._q, deployment.joint_names, header))
+        if self._target.get_subscription_count() < self._listeners:
+            return
+        self._listeners = 0  # who leaves later does not stop the arm
         header.frame_id = deployment.base_frame
         self._target.publish(joint_state_from_rows(row, deployment.features, header))
 

@@ -36,6 +36,8 @@ from zeroproof_ros.pipeline import TableLayout
 READY_SECONDS = 20.0
 # Between two messages /clock goes on in steps of this length [s] of the clock on the wall.
 TICK = 0.01
+# How often others are looked for [s].
+LOOK_AROUND = 1.0
 
 
 class Stopped(Exception):  # noqa: N818 -- no error: it ends a replay
@@ -63,7 +65,7 @@ class Link:
         self._target, self._tally, self._bag = target, tally, bag
         self._type_name = type_name(target)
         self.rates_seen = 0
-        self._signalled = False
+        self._stop = ""
         self._heard_ns = -1
         rclpy.init(
             args=["--ros-args", "--log-level", "warn"],
@@ -106,6 +108,7 @@ class Link:
         self._subscribe()
         every(self._node, TICK, self.publish_clock)
         self._await(self._unconnected)
+        every(self._node, LOOK_AROUND, self._look_around)
 
     def publish_clock(self) -> None:
         """Tell recorded time."""
@@ -127,17 +130,17 @@ class Link:
         """Take in one message, if one comes within this time.
 
         Raises:
-            Stopped: a signal came.
+            Stopped: a signal came, or somebody else asks the node too.
         """
-        if self._signalled:
-            raise Stopped("interrupted")
+        if self._stop:
+            raise Stopped(self._stop)
         self._executor.spin_once(timeout_sec=seconds)
 
     def spin_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Take in what comes until a condition holds; whether it did within this time.
 
         Raises:
-            Stopped: a signal came, or the node is gone.
+            Stopped: as `spin`, or the node is gone.
         """
         end = time.monotonic() + seconds
         while not condition():
@@ -181,7 +184,7 @@ class Link:
                 f"{name} to say on /diagnostics that /clock has reached it",
             ),
         )
-        return next((what for there, what in connections if not there), "")
+        return next((what for there, what in connections if not there), self.peer.rival())
 
     def _await(self, missing: Callable[[], str]) -> None:
         end = time.monotonic() + READY_SECONDS
@@ -217,5 +220,10 @@ class Link:
             stamp = message.header.stamp
             self._heard_ns = stamp.sec * NANOSECONDS + stamp.nanosec
 
+    def _look_around(self) -> None:
+        """Find those who were not discovered in time."""
+        if rival := self.peer.rival():
+            self._stop = f"the answers are not of this replay alone, expected {rival}"
+
     def _on_signal(self, *_: object) -> None:
-        self._signalled = True
+        self._stop = "interrupted"

@@ -63,7 +63,16 @@ class Peer:
         Raises:
             ReplayError: it runs on another clock, or takes other messages.
         """
-        return self._absent() or self._inactive() or self._topics_missing() or self._rival()
+        return self._absent() or self._inactive() or self._topics_missing() or self.rival()
+
+    def rival(self) -> str:
+        """Who else publishes what only we may, and on which topic; "" for nobody."""
+        for topic in ("/clock", f"{self.name}/target"):
+            writers = self._node.get_publishers_info_by_topic(topic)
+            others = {_full_of(writer) for writer in writers} - {_full(*_own(self._node))}
+            if others:
+                return f"the end of {', '.join(sorted(others))}, which publishes on {topic} too"
+        return ""
 
     def forget_state(self) -> None:
         """Ask anew whether it is active."""
@@ -126,15 +135,6 @@ class Peer:
                 expected=self._target_type,
             )
         return bool(types)
-
-    def _rival(self) -> str:
-        """Who else publishes what only we may."""
-        for topic in ("/clock", f"{self.name}/target"):
-            writers = self._node.get_publishers_info_by_topic(topic)
-            others = {_full_of(writer) for writer in writers} - {_full(*_own(self._node))}
-            if others:
-                return f"{', '.join(sorted(others))} to end, which publishes on {topic} too"
-        return ""
 
 
 def _own(node: Node) -> tuple[str, str]:
