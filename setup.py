@@ -33,7 +33,8 @@ setup(
     packages=find_packages(include=[name, f"{name}.*"]),
     package_data={
         name: ["py.typed"],
-        f"{name}.bags": ["evaluation.schema.json", "page.css", "page.js"],
+        f"{name}.bags": ["evaluation.schema.json"],
+        f"{name}.bags.page": ["page.css", "page.js"],
         f"{name}.bundle": ["metadata.schema.json"],
         f"{name}.monitor": ["event.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],

@@ -21,8 +21,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zeroproof_ros.bags import BagFile, Recording, document, rejected
-from zeroproof_ros.bags.markup import element, table
-from zeroproof_ros.bags.page import page, verdict
+from zeroproof_ros.bags.page import page
+from zeroproof_ros.bags.page.html import verdict
+from zeroproof_ros.bags.page.markup import element, table
 from zeroproof_ros.pipeline import Reason, ResultTable, explain
 from zeroproof_ros.text import escaped
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from zeroproof_ros.bags import BagFacts, Evaluation, load_ik
 from zeroproof_ros.bags.answering import ORIGIN
-from zeroproof_ros.bags.pictures import rates_picture
-from zeroproof_ros.bags.timeline import BINS, bin_width, stretches
+from zeroproof_ros.bags.page.pictures import rates_picture
+from zeroproof_ros.bags.page.timeline import BINS, bin_width, stretches
 from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.messages.targets import NANOSECONDS
 from zeroproof_ros.pipeline import Source

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bags.evaluation import Evaluation
-from zeroproof_ros.bags.inline_svg import inline_svg
-from zeroproof_ros.bags.timeline import Stretch
+from zeroproof_ros.bags.page.inline_svg import inline_svg
+from zeroproof_ros.bags.page.timeline import Stretch
 from zeroproof_ros.bundle import OutputKind
 from zeroproof_ros.pipeline import Source
 from zeroproof_ros.report.picture import COLOURS, SMALLEST, own_settings

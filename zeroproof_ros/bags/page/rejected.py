@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroproof_ros.bags.evaluation import ROWS_FILE, Evaluation
-from zeroproof_ros.bags.markup import element
+from zeroproof_ros.bags.page.markup import element
 from zeroproof_ros.pipeline import Reason, ResultTable, Source, explain
 from zeroproof_ros.text import escaped
 

@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from zeroproof_ros.bags.evaluation import Evaluation
-from zeroproof_ros.bags.markup import element
-from zeroproof_ros.bags.pictures import (
+from zeroproof_ros.bags.page.markup import element
+from zeroproof_ros.bags.page.pictures import (
     histograms_picture,
     q_told,
     rates_picture,
     workspace_picture,
 )
-from zeroproof_ros.bags.timeline import bin_width, stretches
+from zeroproof_ros.bags.page.timeline import bin_width, stretches
 from zeroproof_ros.messages.targets import NANOSECONDS
 from zeroproof_ros.report.picture import SMALLEST
 

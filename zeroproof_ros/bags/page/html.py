@@ -1,4 +1,4 @@
-"""report.html: one page that a person reads, without anything from elsewhere."""
+"""The page as a whole: its sections, its verdict, and what it may load, which is nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from zeroproof_ros.bags.evaluation import Evaluation
-from zeroproof_ros.bags.markup import element
-from zeroproof_ros.bags.page_figures import histograms, maps, over_time
-from zeroproof_ros.bags.page_tables import (
+from zeroproof_ros.bags.page.figures import histograms, maps, over_time
+from zeroproof_ros.bags.page.markup import element
+from zeroproof_ros.bags.page.rejected import rejected_controls, rejected_json
+from zeroproof_ros.bags.page.tables import (
     against_tables,
     bundles_table,
     disagreement_tables,
@@ -22,7 +23,6 @@ from zeroproof_ros.bags.page_tables import (
     recordings_tables,
     serving_table,
 )
-from zeroproof_ros.bags.rejected import rejected_controls, rejected_json
 
 TITLE = "Evaluation of recordings"
 STYLE_FILE, SCRIPT_FILE = "page.css", "page.js"

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from zeroproof_ros.bags.markup import element, table, told
+from zeroproof_ros.bags.page.markup import element, table, told
 from zeroproof_ros.messages.targets import NANOSECONDS
 from zeroproof_ros.pipeline import Reason, Source
 
