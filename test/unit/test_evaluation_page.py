@@ -20,8 +20,8 @@ from evaluated import OUT_OF_REACH, START, Page, Written, drawn, recorded, writt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zeroproof_ros.bags import BagFile, Recording, document, rejected
-from zeroproof_ros.bags.page import page
+from zeroproof_ros.bags import BagFile, Recording, document
+from zeroproof_ros.bags.page import page, rejected
 from zeroproof_ros.bags.page.html import verdict
 from zeroproof_ros.bags.page.markup import element, table
 from zeroproof_ros.pipeline import Reason, ResultTable, explain
