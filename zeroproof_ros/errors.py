@@ -154,3 +154,7 @@ class FrameError(MessageRefusedError):
 
 class BagError(ZeroProofError):
     """A recording that can not be read or written, or lacks what is asked of it."""
+
+
+class WorkerError(ZeroProofError):
+    """A process that was given a part of the work and did not do it."""

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from zeroproof_ros.errors import ConfigError
+from zeroproof_ros.errors import ConfigError, WorkerError
 
 # So long a scheduler may take to answer [s].
 CONNECT_TIMEOUT = 10
@@ -29,7 +29,8 @@ def cluster(address: str) -> Iterator[Executor]:
     """The workers of a Dask scheduler; they find recordings and bundles by the same paths.
 
     Raises:
-        ConfigError: `distributed` is not installed, or no scheduler answers.
+        ConfigError: `distributed` is not installed.
+        WorkerError: no scheduler answers, or none that has workers.
     """
     try:
         from distributed import Client
@@ -40,9 +41,14 @@ def cluster(address: str) -> Iterator[Executor]:
         ) from error
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"no Dask scheduler answers at {address!r}: {error}", found=address
+    except Exception as error:  # of any library that the address leads to
+        raise WorkerError(
+            f"no Dask scheduler answers at {address}: {error}; expected an address such as "
+            "tcp://127.0.0.1:8786",
+            found=address,
         ) from error
     with client:
-        yield client.get_executor()
+        if not client.nthreads():  # they would be waited for
+            raise WorkerError(f"the Dask scheduler at {address} has no workers", found=address)
+        # The same recording may have changed since it was answered last.
+        yield client.get_executor(pure=False)

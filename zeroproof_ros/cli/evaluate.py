@@ -131,13 +131,15 @@ def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], Progress]]:
     """A bar per bundle with the rows per second; nothing where nobody looks."""
+    console = Console(stderr=True)
     bars = ProgressBars(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rows]} rows, {task.fields[speed]:.0f} rows/s"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
 
     def add(name: str) -> Progress:
