@@ -61,8 +61,8 @@ class Recording:
             if isinstance(error, BagError):
                 raise
             raise BagError(
-                f"{self.path} can not be read: {_told(error)}. `ros2 bag reindex`, `mcap recover` "
-                "or `sqlite3 ... .recover` may save it",
+                f"{self.path} can not be read: {_told(error)}; of a damaged recording `ros2 bag "
+                "reindex`, `mcap recover` or `sqlite3 ... .recover` may save more",
                 path=self.path,
             ) from error
         types: dict[str, set[str]] = defaultdict(set)
@@ -91,7 +91,6 @@ class Recording:
                 continue
             try:
                 for connection, time_ns, data in reader.messages(connections):
-                    # SQLite holds whatever it was given
                     yield Recorded(connection.topic, operator.index(time_ns), data)
                     read += 1
             except Exception as error:  # noqa: BLE001 -- as above; what was read counts
@@ -166,6 +165,14 @@ class Recording:
         reader = Reader(path)
         reader.open()
         self._open.callback(reader.close)
+        told = sum(connection.msgcount for connection in reader.connections)
+        if told != reader.message_count:
+            self.problems.append(
+                f"{path.name} says it has {reader.message_count} messages, and {told} of its topics"
+            )
+        for connection in reader.connections:  # SQLite holds whatever it was given
+            if not all(isinstance(name, str) for name in (connection.topic, connection.msgtype)):
+                raise TypeError(f"a topic is {connection.topic!r} of type {connection.msgtype!r}")
         self._readers.append(reader)
 
     def _beside(self, ending: str) -> Path:
