@@ -84,7 +84,7 @@ class Recording:
 
     def messages(self, *topics: str) -> Iterator[Recorded]:
         """The messages of some topics in recorded order, as far as they can be read."""
-        read, told = 0, sum(self.counts[topic] for topic in topics)
+        read, told = 0, sum(self.counts.get(topic, 0) for topic in topics)
         for reader in self._readers:
             connections = [c for c in reader.connections if c.topic in topics]
             if not connections:
