@@ -25,14 +25,14 @@ def differences(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> d
     """
     found = {}
     for field in ours.dtype.names or ():
-        a, b = ours[field].reshape(len(ours), -1), theirs[field].reshape(len(ours), -1)
+        a, b = ours[field], theirs[field]
         same = a == b
         if a.dtype.kind == "f":
             with np.errstate(invalid="ignore", over="ignore"):  # infinities
                 near = np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(b))
             same |= near & np.isfinite(b)
             same |= np.isnan(a) & np.isnan(b)
-        found[field] = ~same.all(axis=1)
+        found[field] = ~(same if same.ndim == 1 else same.all(axis=1))
     return found
 
 
