@@ -167,7 +167,7 @@ def _elsewhere(
     tasks: Sequence[_Task], executor: Executor, result: BagFile, progress: Progress
 ) -> Iterator[AnsweredBag]:
     total, read, rows = sum(map(_messages, tasks)), 0, 0
-    answers = executor.map(_answer, tasks)
+    answers = _submitted(tasks, executor)
     for task in tasks:
         bag, written = _next(answers, task)
         with tempfile.TemporaryDirectory() as folder:
@@ -180,6 +180,11 @@ def _elsewhere(
         read, rows = read + bag.facts.messages, rows + bag.facts.rows
         progress(read, total, rows)
         yield bag
+
+
+def _submitted(tasks: Sequence[_Task], executor: Executor) -> Iterator[tuple[AnsweredBag, bytes]]:
+    """What `_answer` returns for each task; what submitting raises comes with the first, too."""
+    yield from executor.map(_answer, tasks)
 
 
 def _next(answers: Iterator[tuple[AnsweredBag, bytes]], task: _Task) -> tuple[AnsweredBag, bytes]:

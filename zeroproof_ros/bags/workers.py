@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -40,11 +41,13 @@ def cluster(address: str) -> Iterator[Executor]:
             "pip install distributed"
         ) from error
     try:
+        # Whatever listens there, a client waits for its first word, and without an end.
+        asyncio.run(asyncio.wait_for(_greet(address), CONNECT_TIMEOUT))
         client = Client(address, timeout=CONNECT_TIMEOUT)
     except Exception as error:  # of any library that the address leads to
         raise WorkerError(
-            f"no Dask scheduler answers at {address}: {error}; expected an address such as "
-            "tcp://127.0.0.1:8786",
+            f"no Dask scheduler answers at {address!r}: {str(error) or type(error).__name__}; "
+            "expected an address such as tcp://127.0.0.1:8786",
             found=address,
         ) from error
     with client:
@@ -52,3 +55,9 @@ def cluster(address: str) -> Iterator[Executor]:
             raise WorkerError(f"the Dask scheduler at {address} has no workers", found=address)
         # The same recording may have changed since it was answered last.
         yield client.get_executor(pure=False)
+
+
+async def _greet(address: str) -> None:
+    from distributed.comm.core import connect
+
+    await (await connect(address)).close()

@@ -125,7 +125,9 @@ def _serving(path: Path | None) -> Serving:
 def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
     from zeroproof_ros.bags.workers import cluster, workers
 
-    return cluster(options.scheduler) if options.scheduler else workers(options.workers)
+    if options.scheduler is not None:
+        return cluster(options.scheduler)
+    return workers(options.workers)
 
 
 @contextmanager
