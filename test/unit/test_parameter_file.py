@@ -15,6 +15,7 @@ from zeroproof_ros.nodes.parameter_file import read_parameter_file
 from zeroproof_ros.nodes.strict_ik_parameters import PARAMETERS, serving_of
 
 CONFIG = Path(__file__).parents[2] / "config"
+SIDES = ("left", "right")
 DEFAULTS = {spec.name: spec.default for spec in PARAMETERS}
 
 
@@ -70,8 +71,7 @@ def test_namespaces_may_be_nested(file: Path) -> None:
     ("text", "message"),
     [
         (
-            "/left/strict_ik_node: {ros__parameters: {}}\n"
-            + "/right/strict_ik_node: {ros__parameters: {}}",
+            "".join(f"/{side}/strict_ik_node: {{ros__parameters: {{}}}}\n" for side in SIDES),
             "parameters for /left/strict_ik_node, /right/strict_ik_node, expected one strict_ik_n",
         ),
         ("/other: {ros__parameters: {a: 1}}", "parameters for /other, expected one strict_ik_node"),
