@@ -34,6 +34,7 @@ setup(
     package_data={
         name: ["py.typed"],
         f"{name}.bags": ["evaluation.schema.json"],
+        f"{name}.bags.page": ["page.css", "page.js"],
         f"{name}.bundle": ["metadata.schema.json"],
         f"{name}.monitor": ["event.schema.json"],
         f"{name}.report": ["artifacts.schema.json"],

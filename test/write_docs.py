@@ -7,12 +7,21 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
+from fnmatch import fnmatch
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from zeroproof_ros.cli import main
+import numpy as np
+
+from zeroproof_ros.bags.answering import ORIGIN
+from zeroproof_ros.bags.evaluation import Evaluation
+from zeroproof_ros.bags.figures import figures_of
+from zeroproof_ros.bundle import load_bundle
+from zeroproof_ros.cli import evaluate, main
+from zeroproof_ros.messages.serving import Serving
+from zeroproof_ros.pipeline import StrictIK, TableLayout
 from zeroproof_ros.smoke.checks import CHECKS, NEEDS_ARM, Q_TOLERANCE, TOLERANCE
 
 ROOT = Path(__file__).parents[1]
@@ -26,13 +35,31 @@ LIMITS = {
     ("bundle.files", "MAX_BYTES"): "bytes of all files together; four million weights have half",
     ("bundle.metadata", "MAX_METADATA_BYTES"): "bytes of metadata.json; real ones have 3 to 10 kB",
     ("bundle.strict_json", "MAX_DEPTH"): "lists and objects inside each other; real ones have 4",
-    ("bundle.strict_yaml", "MAX_YAML_BYTES"): "bytes of a deployment file; real ones have 1 kB",
+    ("bundle.strict_yaml", "MAX_YAML_BYTES"): "bytes of a YAML file; real ones have 1 kB",
     ("bundle.onnx_proto", "MAX_PARTS"): "fields of the model file; an operator has about 20",
     ("bundle.graph", "MAX_RANK"): "dimensions of a constant tensor",
     ("bundle.graph", "MAX_DIM"): "first size that a dimension of one may not have",
     ("bundle.signature", "MAX_COLUMNS"): "columns of a table: no arm has more features or joints",
     ("bundle.load", "TRY_SECONDS"): "seconds of the processor for two rows, tried while loading",
     ("runtimes.onnx", "MAX_MEMORY"): "bytes for what all models of a process compute",
+}
+
+# Names of figures, and what they are.
+FIGURES = {
+    "messages": "targets",
+    "messages_refused": "those of them that make no row",
+    "rows": "rows",
+    "bottom_rate gap_rate fault_rate": "share of rows with this mask",
+    "accept_rate": "share of rows that are not bottom",
+    "coverage": "share of rows that are neither bottom nor gap",
+    "fallback_rate": "share of rows that the solver served",
+    "reject_rate serve_rate": "share of rows that nobody, and that somebody served",
+    "q_abs_min": "smallest \\|Q\\|",
+    "unsafe_accepts": "rows that should not have been served or accepted",
+    "*_rows": "rows that each of them served",
+    "*_residual_*": "quantiles of the residuals of these rows",
+    "source_*": "rows by who served them",
+    "reason_*": "rows by why not the model",
 }
 
 TOLERANCES = f"""
@@ -161,6 +188,45 @@ def output(*words: str) -> str:
     return f"```bash\n{command}\n```\n\n```text\n{text}```\n"
 
 
+def rows_file() -> str:
+    """The columns of rows.npz."""
+    origin = {
+        "bag": "the recording, from 0 on, as they were given",
+        "message": "the target in it, from 0 on, as they were recorded, refused ones too",
+        "row": "the row of the target, from 0 on",
+        "recorded_ns": "when the target was recorded [ns]",
+        "stamp_ns": "its stamp [ns], 0 for none",
+    }
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {ORIGIN[name]} | {origin[name]} |" for name in ORIGIN.names or ()]
+    layout = TableLayout(("<feature>",), ("<output>",))
+    lines += [f"| `{c.name}` | {c.dtype} | see README |" for c in layout.columns]
+    return "\n".join(lines) + "\n"
+
+
+def figures_table() -> str:
+    ik = StrictIK(load_bundle(ROOT / EXAMPLE))
+    none = np.zeros(0, ik.layout.dtype), np.zeros(0, ORIGIN)
+    names = list(figures_of(Evaluation(ik, Serving(), (), *none)))
+    lines = ["| figure | what it is |", "|---|---|"]
+    for patterns, meaning in FIGURES.items():
+        found = [n for n in names if any(fnmatch(n, pattern) for pattern in patterns.split())]
+        names = [name for name in names if name not in found]
+        lines.append(f"| {' '.join(f'`{name}`' for name in found)} | {meaning} |")
+    assert not names, f"nobody says what {names} are"
+    return "\n".join(lines) + "\n"
+
+
+def gates_file() -> str:
+    return f"```yaml\n{(ROOT / 'config' / 'gates.yaml').read_text('utf-8')}```\n"
+
+
+def evaluate_exit_codes() -> str:
+    codes = re.findall(r"([0-9]) (.*?)[;.](?= |$)", evaluate.EXIT_CODES)
+    lines = ["| exit code | meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {code} | {meaning} |" for code, meaning in codes)]) + "\n"
+
+
 def interop_matrix() -> str | None:
     """What the last run of the tests has measured, None where they have not run."""
     matrix = ROOT / "build" / "interop" / "matrix.md"
@@ -179,6 +245,10 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "output of inspect": lambda: output("inspect"),
     "output of smoke": lambda: output("smoke"),
     "interop matrix": interop_matrix,
+    "evaluate exit codes": evaluate_exit_codes,
+    "rows file": rows_file,
+    "gates file": gates_file,
+    "figures": figures_table,
 }
 
 

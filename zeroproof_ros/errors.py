@@ -166,3 +166,7 @@ class BagError(ZeroProofError):
 
 class ReplayError(ZeroProofError):
     """A replay that can not begin, since what it plays to is not there or is not ready."""
+
+
+class WorkerError(ZeroProofError):
+    """A process that was given a part of the work and did not do it."""

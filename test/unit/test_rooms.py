@@ -78,6 +78,7 @@ LIBRARIES: dict[str, set[str]] = {
     "training": {"numpy", "onnx", "torch", "yaml"},
     "training/trainer.py": {"rich"},  # the progress bar
     "bags": {"numpy", "rosbags", *MESSAGES},
+    "bags/page/pictures.py": {"matplotlib"},
     "bags/workers.py": {"distributed"},
     "reference": {"yaml"},
     "nodes": {"numpy", "rclpy", "ament_index_python", "yaml", *MESSAGES},

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2
 
-from zeroproof_ros.bags.agreement import differences
+from zeroproof_ros.bags.agreement import PLACE, differences
 from zeroproof_ros.bags.cdr import from_cdr, type_name
 from zeroproof_ros.bags.evaluation import Evaluation
 from zeroproof_ros.bags.reading import Recording
@@ -39,6 +39,7 @@ class Against:
         stale: rows that were stale when they were recorded and are not by their stamps: how long
             they had waited is not recorded.
         unreadable: recorded messages that are no results of these columns.
+        problems: why recorded results may be missing; empty if all could be read.
         unanswered: rows here without a recorded result, such as targets that a newer one replaced.
         first: the first rows that differ: bag, message, row, and of each column that differs what
             is found here, and what was recorded.
@@ -52,6 +53,7 @@ class Against:
     before: int
     stale: int
     unreadable: int
+    problems: tuple[str, ...]
     unanswered: int
     first: tuple[Mapping[str, Any], ...]
 
@@ -89,6 +91,7 @@ def against_recorded(evaluation: Evaluation, name: str, tolerance: float) -> Aga
             unread = _Targets(evaluation, rows)
             for message in recording.messages(topic):
                 found.add(message.data, unread, evaluation, before=message.time_ns < facts.first_ns)
+            found.problems += (f"{facts.path}: {problem}" for problem in recording.problems)
     return found.compared_with(evaluation, tolerance)
 
 
@@ -101,10 +104,9 @@ def result_topic(recording: Recording, target_topic: str, name: str) -> str:
     topic = name if name.startswith("/") else f"{target_topic.rpartition('/')[0]}/{name}"
     kind, expected = recording.topics.get(topic), type_name(PointCloud2)
     if kind != expected:
-        told = ", ".join(f"{name} ({kind})" for name, kind in sorted(recording.topics.items()))
         raise BagError(
-            f"{recording.path} has no results {topic} ({expected}) to compare with; its topics "
-            f"are {told or 'none'}",
+            f"{recording.path} has no results {topic} ({expected}) to compare with; "
+            f"{recording.contents}",
             found=kind,
             expected=expected,
             path=recording.path,
@@ -139,6 +141,7 @@ class _Found:
     unmatched: int = 0
     before: int = 0
     unreadable: int = 0
+    problems: list[str] = field(default_factory=list)
     _theirs: list[NDArray[Any]] = field(default_factory=list)
     _ours: list[NDArray[Any]] = field(default_factory=list)
 
@@ -176,7 +179,7 @@ class _Found:
         differ = np.logical_or.reduce(list(by_column.values()))
         first = [
             {
-                **{name: int(evaluation.origin[name][which[i]]) for name in ("bag", "message")},
+                **{name: int(evaluation.origin[name][which[i]]) for name in PLACE},
                 "columns": {
                     column: {
                         "here": ours[column][i].tolist(),
@@ -197,6 +200,7 @@ class _Found:
             before=self.before,
             stale=int(np.count_nonzero(stale)),
             unreadable=self.unreadable,
+            problems=tuple(self.problems),
             unanswered=len(evaluation.rows) - len(which) - int(np.count_nonzero(stale)),
             first=tuple(first),
         )

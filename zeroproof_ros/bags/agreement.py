@@ -13,6 +13,8 @@ from zeroproof_ros.kinematics.limits import BoolArray
 
 # By which a row says what became of it.
 ROUTES = ("bottom", "gap", "fault", "semantic", "source", "reason")
+# By which a row is found again, see `answering.ORIGIN`.
+PLACE = ("bag", "message", "row")
 
 
 def differences(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> dict[str, BoolArray]:
@@ -23,13 +25,14 @@ def differences(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> d
     """
     found = {}
     for field in ours.dtype.names or ():
-        a, b = ours[field].reshape(len(ours), -1), theirs[field].reshape(len(ours), -1)
+        a, b = ours[field], theirs[field]
         same = a == b
         if a.dtype.kind == "f":
             with np.errstate(invalid="ignore", over="ignore"):  # infinities
-                same |= np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(b))
+                near = np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(b))
+            same |= near & np.isfinite(b)
             same |= np.isnan(a) & np.isnan(b)
-        found[field] = ~same.all(axis=1)
+        found[field] = ~(same if same.ndim == 1 else same.all(axis=1))
     return found
 
 

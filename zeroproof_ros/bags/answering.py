@@ -18,7 +18,7 @@ from zeroproof_ros.errors import BagError, MessageRefusedError
 from zeroproof_ros.messages.commands import command_to_msg
 from zeroproof_ros.messages.results import result_to_msg
 from zeroproof_ros.messages.serving import Serving
-from zeroproof_ros.messages.targets import TARGET_TYPES, Target, read_target
+from zeroproof_ros.messages.targets import NANOSECONDS, TARGET_TYPES, Target, read_target
 from zeroproof_ros.pipeline import (
     Freshness,
     Reason,
@@ -36,10 +36,19 @@ REFUSALS_TOLD = 20
 # Called with messages read, messages there are, and rows answered.
 Progress = Callable[[int, int, int], None]
 
-# Where each row came from.
+# Where each row came from: the recording, the target in it, and the row of that, each from 0 on;
+# when the target was recorded, and its stamp [ns], 0 for none.
 ORIGIN = np.dtype(
-    [("bag", np.uint32), ("message", np.uint64), ("recorded_ns", np.int64), ("stamp_ns", np.int64)]
+    [
+        ("bag", np.uint32),
+        ("message", np.uint64),
+        ("row", np.uint32),
+        ("recorded_ns", np.int64),
+        ("stamp_ns", np.int64),
+    ]
 )
+# First time [ns] that a ROS stamp can not hold; nor can it hold one before 1970.
+TIMES_END = (1 << 31) * NANOSECONDS
 
 # The types of targets, by the names that bags give to their messages.
 TYPE_NAMES = {type_name(message): target for target, (message, _) in TARGET_TYPES.items()}
@@ -99,12 +108,11 @@ def target_topic(recording: Recording, wanted: str | None) -> str:
         BagError: no such topic, several, or one of another type.
     """
     known = {topic: kind for topic, kind in recording.topics.items() if kind in TYPE_NAMES}
-    told = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(recording.topics.items()))
     found = [wanted] if wanted else [t for t in known if t.rpartition("/")[2] == "target"]
     if len(found) != 1:
         raise BagError(
             f"{recording.path} has {len(found) or 'no'} topics called target with targets in "
-            f"them; name one with --topic. Its topics are {told or 'none'}",
+            f"them; name one with --topic; {recording.contents}",
             found=found,
             path=recording.path,
         )
@@ -112,8 +120,8 @@ def target_topic(recording: Recording, wanted: str | None) -> str:
     if topic not in known:
         what = f"of type {recording.topics[topic]}" if topic in recording.topics else "not there"
         raise BagError(
-            f"{recording.path}: topic {topic} is {what}, expected one of {', '.join(TYPE_NAMES)}. "
-            f"Its topics are {told or 'none'}",
+            f"{recording.path}: topic {topic} is {what}, expected one of {', '.join(TYPE_NAMES)}; "
+            f"{recording.contents}",
             found=recording.topics.get(topic),
             expected=tuple(TYPE_NAMES),
             path=recording.path,
@@ -186,11 +194,15 @@ class _Reader:
         self.refusals: list[str] = []
         self._deployment, self._timeout = ik.deployment, timeout
         self._name = type_name(TARGET_TYPES[target_type][0])
-        self._last_stamp_ns = 0
+        self._last_stamp_ns = -TIMES_END
 
     def read(self, recorded: Recorded) -> tuple[Recorded, int, Target, Freshness] | None:
         """The message with its index, as a target; None where it is refused."""
         index, self.messages = self.messages, self.messages + 1
+        if not 0 <= recorded.time_ns < TIMES_END:
+            why = f"it was recorded at {recorded.time_ns} ns, expected 0 to {TIMES_END - 1}"
+            self._refuse(index, "recorded_time", why)
+            return None
         self.first_ns = self.first_ns or recorded.time_ns
         self.last_ns = recorded.time_ns
         try:
@@ -246,18 +258,19 @@ class _Answers:
 
     def flush(self) -> None:
         """Answer what waits."""
+        if not self._waiting:
+            return
         fresh = [target.rows for _, _, target, freshness in self._waiting if not freshness.stale]
         answered = iter(self._ik.solve_each(fresh) if fresh else [])
-        for recorded, index, target, freshness in self._waiting:
+        tables = []
+        for recorded, _, target, freshness in self._waiting:
             stale = freshness.stale
             table = self._ik.refuse(target.rows, Reason.STALE) if stale else next(answered)
             self._write(recorded, target, table)
-            origin = np.zeros(len(table), dtype=ORIGIN)
-            origin["message"], origin["recorded_ns"] = index, recorded.time_ns
-            origin["stamp_ns"] = target.stamp_ns
-            self._tables.append(table.rows)
-            self._origins.append(origin)
-            self.rows += len(table)
+            tables.append(table.rows)
+        self._tables.append(np.concatenate(tables))
+        self._origins.append(self._origin([len(table) for table in tables]))
+        self.rows += self._waiting_rows
         self._waiting.clear()
         self._waiting_rows = 0
 
@@ -268,6 +281,18 @@ class _Answers:
             np.concatenate([none[0], *self._tables]),
             np.concatenate([none[1], *self._origins]),
         )
+
+    def _origin(self, lengths: list[int]) -> NDArray[Any]:
+        origin = np.zeros(self._waiting_rows, dtype=ORIGIN)
+        origin["row"] = np.concatenate([np.arange(length) for length in lengths])
+        columns = {
+            "message": [index for _, index, _, _ in self._waiting],
+            "recorded_ns": [recorded.time_ns for recorded, _, _, _ in self._waiting],
+            "stamp_ns": [target.stamp_ns for _, _, target, _ in self._waiting],
+        }
+        for name, values in columns.items():
+            origin[name] = np.repeat(np.array(values, dtype=ORIGIN[name]), lengths)
+        return origin
 
     def _write(self, recorded: Recorded, target: Target, table: ResultTable) -> None:
         result = result_to_msg(table, target.header)

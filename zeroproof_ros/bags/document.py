@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zeroproof_ros.bags.against import against_recorded, result_topic
-from zeroproof_ros.bags.agreement import ROUTES, answered_by_both, differences
+from zeroproof_ros.bags.agreement import PLACE, ROUTES, answered_by_both
 from zeroproof_ros.bags.answering import ORIGIN, target_topic
 from zeroproof_ros.bags.evaluation import Evaluation
 from zeroproof_ros.bags.figures import figures_of, unsafe_accepts
@@ -27,8 +27,6 @@ from zeroproof_ros.report.splits import short
 
 # So many rows that bundles disagree on are told; all are counted.
 TOLD = 50
-
-
 REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 
 
@@ -45,7 +43,7 @@ def document(
         evaluations: of the same recordings, by one bundle or by two.
         limits: what the figures must keep.
         against: the topic of recorded results that must be found again, None for none.
-        tolerance: of numbers that are compared, see `agreement.differences`.
+        tolerance: of numbers that are held against recorded ones, see `agreement.differences`.
 
     Raises:
         ConfigError: see `judge` and `answered_by_both`.
@@ -56,11 +54,12 @@ def document(
     found = {
         "schema_name": "zeroproof_ros_evaluation",
         "schema_version": 1,
-        "complete": all(evaluation.complete for evaluation in evaluations),
+        "complete": all(evaluation.complete for evaluation in evaluations)
+        and not any(part["against"] and part["against"]["problems"] for part in parts),
         "passed": all(gate["passed"] for part in parts for gate in part["gates"]),
         "serving": asdict(evaluations[0].serving),
         "evaluations": parts,
-        "disagreement": _disagreement(evaluations[0], evaluations[1], tolerance) if both else None,
+        "disagreement": _disagreement(*evaluations) if both else None,
     }
     plain: dict[str, Any] = _plain(found)
     return plain
@@ -157,12 +156,11 @@ def _bundle(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _disagreement(a: Evaluation, b: Evaluation, tolerance: float) -> dict[str, Any]:
+def _disagreement(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     """Rows that end differently, and how far apart the answers of the others are."""
     first, second = answered_by_both(a, b)
     ours, theirs = a.rows[first], b.rows[second]
-    by_column = differences(ours, theirs, tolerance)
-    routes = {name: by_column[name] for name in ROUTES}
+    routes = {name: ours[name] != theirs[name] for name in ROUTES}
     differ = np.logical_or.reduce(list(routes.values()))
     both = (ours["source"] != 0) & (theirs["source"] != 0)
     apart = np.abs(ours["resolved"] - theirs["resolved"]).max(axis=1)[both]
@@ -177,8 +175,7 @@ def _disagreement(a: Evaluation, b: Evaluation, tolerance: float) -> dict[str, A
         },
         "first": [
             {
-                "bag": int(a.origin["bag"][first[i]]),
-                "message": int(a.origin["message"][first[i]]),
+                **{name: int(a.origin[name][first[i]]) for name in PLACE},
                 **{
                     name: [int(ours[name][i]), int(theirs[name][i])]
                     for name, rows in routes.items()

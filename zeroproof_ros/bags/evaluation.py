@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from zeroproof_ros.bags.answering import (
 )
 from zeroproof_ros.bags.reading import Recording
 from zeroproof_ros.bags.writing import BagFile
-from zeroproof_ros.bundle import load_bundle, read_deployment
+from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
+from zeroproof_ros.errors import BagError, WorkerError, ZeroProofError
 from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.pipeline import StrictIK
 
@@ -62,6 +62,7 @@ class _Task:
     path: str
     bundle_dir: str
     digest: str
+    deployment: Deployment
     serving: Serving
     topic: str | None
 
@@ -79,7 +80,7 @@ def evaluate(
     """Answer recordings and write RESULT_FILE and ROWS_FILE, the same whoever did the work.
 
     Args:
-        paths: the recordings.
+        paths: the recordings; what is told of them has absolute paths.
         ik: what answers, see `load_ik`.
         out: folder of the files.
         serving: how strict_ik_node would serve.
@@ -90,10 +91,21 @@ def evaluate(
 
     Raises:
         BagError: a recording or a file that is refused; then no file is written.
-        ZeroProofError: a bundle that another process finds otherwise.
+        DigestMismatchError: another process finds another bundle.
+        WorkerError: another process ended, or is no such process as this.
     """
     bundle = ik.bundle
-    tasks = [_Task(str(path), str(bundle.path), bundle.digest, serving, topic) for path in paths]
+    tasks = [
+        _Task(
+            path=str(Path(path).absolute()),
+            bundle_dir=str(bundle.path),
+            digest=bundle.digest,
+            deployment=ik.deployment,
+            serving=serving,
+            topic=topic,
+        )
+        for path in paths
+    ]
     with BagFile(out / RESULT_FILE) as result:
         work = _here(tasks, ik, result, progress)
         if executor is not None:
@@ -114,7 +126,11 @@ def evaluate(
 
 
 def write_rows(path: Path, evaluation: Evaluation) -> None:
-    """Write every column of every row under its name, and where the rows came from."""
+    """Write every column of every row under its name, and where the rows came from.
+
+    Raises:
+        BagError: the file can not be written.
+    """
     layout = evaluation.ik.layout
     columns: dict[str, Any] = {name: evaluation.origin[name] for name in ORIGIN.names or ()}
     names = {"in": layout.features, "decoded": layout.outputs, "resolved": layout.outputs}
@@ -125,9 +141,12 @@ def write_rows(path: Path, evaluation: Evaluation) -> None:
         if field not in names:
             columns[field] = values
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, **columns)
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **columns)
+        part.replace(path)
+    except OSError as error:
+        raise BagError(f"{path} can not be written: {error}", path=path) from error
 
 
 def _here(
@@ -148,7 +167,9 @@ def _elsewhere(
     tasks: Sequence[_Task], executor: Executor, result: BagFile, progress: Progress
 ) -> Iterator[AnsweredBag]:
     total, read, rows = sum(map(_messages, tasks)), 0, 0
-    for bag, written in executor.map(_answer, tasks):
+    answers = _submitted(tasks, executor)
+    for task in tasks:
+        bag, written = _next(answers, task)
         with tempfile.TemporaryDirectory() as folder:
             part = Path(folder) / RESULT_FILE
             part.write_bytes(written)
@@ -161,9 +182,30 @@ def _elsewhere(
         yield bag
 
 
+def _submitted(tasks: Sequence[_Task], executor: Executor) -> Iterator[tuple[AnsweredBag, bytes]]:
+    """What `_answer` returns for each task; what submitting raises comes with the first, too."""
+    yield from executor.map(_answer, tasks)
+
+
+def _next(answers: Iterator[tuple[AnsweredBag, bytes]], task: _Task) -> tuple[AnsweredBag, bytes]:
+    """The next of what `_answer` returns, which is for this task."""
+    try:
+        return next(answers)
+    except ZeroProofError:
+        raise
+    except Exception as error:  # a process that ended, or that misses or has another library
+        raise WorkerError(
+            f"no worker answered {task.path}: {type(error).__name__}: {error}; workers must live, "
+            "and have this package, its libraries and its Python in the same versions",
+            path=Path(task.path),
+        ) from error
+
+
 def _answer(task: _Task) -> tuple[AnsweredBag, bytes]:
     """What another process does."""
-    ik = _loaded(task.bundle_dir, task.serving, task.digest)
+    # Nothing is kept for the next recording: a bundle takes milliseconds, and may have changed.
+    bundle = load_bundle(task.bundle_dir, deployment=task.deployment, expected_digest=task.digest)
+    ik = StrictIK(bundle, task.serving.policy)
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder) / RESULT_FILE
         with BagFile(part) as result:
@@ -171,9 +213,7 @@ def _answer(task: _Task) -> tuple[AnsweredBag, bytes]:
         return bag, part.read_bytes()
 
 
-def load_ik(
-    bundle_dir: Path | str, serving: Serving, expected_digest: str | None = None
-) -> StrictIK:
+def load_ik(bundle_dir: Path | str, serving: Serving) -> StrictIK:
     """The bundle in a folder, and how it serves.
 
     Raises:
@@ -181,12 +221,7 @@ def load_ik(
     """
     file = serving.deployment_file
     deployment = read_deployment(Path(file)) if file else None
-    bundle = load_bundle(bundle_dir, deployment=deployment, expected_digest=expected_digest)
-    return StrictIK(bundle, serving.policy)
-
-
-# In another process, where it serves one recording after the other.
-_loaded = lru_cache(maxsize=2)(load_ik)
+    return StrictIK(load_bundle(bundle_dir, deployment=deployment), serving.policy)
 
 
 def _messages(task: _Task) -> int:

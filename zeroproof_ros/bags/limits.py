@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -24,12 +25,19 @@ def read_limits(path: Path) -> Limits:
     """Limits from a YAML file: `figure: {min: a, max: b}`, either or both.
 
     Raises:
-        ConfigError: the file can not be read, or breaks the schema.
+        ConfigError: the file can not be read or breaks the schema, or nothing can keep a limit.
     """
     limits: Limits = read_yaml(path, ConfigError)
-    check_by(
-        schema_validator(__package__, "evaluation.schema.json", "limits"), limits, path, ConfigError
-    )
+    check_by(schema_validator(__package__, SCHEMA_FILE, "limits"), limits, path, ConfigError)
+    for name, limit in limits.items():
+        low, high = limit.get("min", -math.inf), limit.get("max", math.inf)
+        if not (low <= high and all(map(math.isfinite, limit.values()))):
+            raise ConfigError(
+                f"{path}: {name} has the limits {dict(limit)}, expected finite numbers with min <= "
+                "max",
+                found=limit,
+                path=path,
+            )
     return limits
 
 

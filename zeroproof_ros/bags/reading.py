@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import operator
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from rosbags.rosbag2 import Reader
 
+from zeroproof_ros.bags.mending import mended, whole_part
 from zeroproof_ros.errors import BagError
 
 STORAGES = (".mcap", ".db3")
 METADATA = "metadata.yaml"
+# What SQLite keeps beside a file that was not closed.
+JOURNALS = ("-wal", "-journal")
 
 
 class Recorded(NamedTuple):
@@ -26,14 +32,15 @@ class Recorded(NamedTuple):
 class Recording:
     """A bag that is open for reading; a context manager.
 
-    A bag that its recorder did not end is read as far as it goes, and says so.
+    A bag that its recorder did not end, or a damaged one, is read as far as it goes, and says so.
 
     Args:
         path: a folder of rosbag2, or one of its files.
 
     Attributes:
         path: as given.
-        topics: the type of every topic, for example `sensor_msgs/msg/JointState`.
+        topics: the type of every topic, for example `sensor_msgs/msg/JointState`; several, where
+            it has messages of several types.
         counts: how many messages of each topic the bag says it has.
         problems: why messages may be missing, in sentences; empty for a whole bag. What is found
             while reading is added then.
@@ -46,45 +53,58 @@ class Recording:
         self.path = Path(path)
         self.problems: list[str] = []
         self._readers: list[Reader] = []
+        self._open = ExitStack()
         try:
-            for file in self._files():
-                self._readers.append(Reader(file))
-                self._readers[-1].open()
+            self._open_all()
         except Exception as error:  # a damaged file raises whatever its bytes lead to
             self.close()
-            raise _unreadable(self.path, error) from error
-        self.topics: Mapping[str, str] = {
-            c.topic: c.msgtype for reader in self._readers for c in reader.connections
-        }
-        self.counts = dict.fromkeys(self.topics, 0)
+            if isinstance(error, BagError):
+                raise
+            raise BagError(
+                f"{self.path} can not be read: {_told(error)}; of a damaged recording `ros2 bag "
+                "reindex`, `mcap recover` or `sqlite3 ... .recover` may save more",
+                path=self.path,
+            ) from error
+        types: dict[str, set[str]] = defaultdict(set)
+        counts: dict[str, int] = defaultdict(int)
         for reader in self._readers:
             for connection in reader.connections:
-                self.counts[connection.topic] += connection.msgcount
+                types[connection.topic].add(connection.msgtype)
+                counts[connection.topic] += connection.msgcount
+        self.topics: Mapping[str, str] = {
+            topic: " and ".join(sorted(kinds)) for topic, kinds in types.items()
+        }
+        self.counts: Mapping[str, int] = dict(counts)
+
+    @property
+    def contents(self) -> str:
+        """What is in it, in words, for a message about what is not."""
+        topics = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(self.topics.items()))
+        return "; ".join([f"its topics are {topics or 'none'}", *self.problems])
 
     def messages(self, *topics: str) -> Iterator[Recorded]:
         """The messages of some topics in recorded order, as far as they can be read."""
-        read = 0
+        read, told = 0, sum(self.counts.get(topic, 0) for topic in topics)
         for reader in self._readers:
             connections = [c for c in reader.connections if c.topic in topics]
             if not connections:
                 continue
             try:
                 for connection, time_ns, data in reader.messages(connections):
-                    yield Recorded(connection.topic, time_ns, bytes(data))
+                    yield Recorded(connection.topic, operator.index(time_ns), data)
                     read += 1
             except Exception as error:  # noqa: BLE001 -- as above; what was read counts
-                self.problems.append(f"it can not be read past message {read}: {_told(error)}")
-                return
-        told = sum(self.counts[topic] for topic in topics)
+                name = Path(str(reader.path)).name
+                self.problems.append(f"{name} can not be read past message {read}: {_told(error)}")
         if read != told:
-            self.problems.append(f"it says it has {told} messages, {read} were found")
+            self.problems.append(
+                f"it says it has {told} messages of {', '.join(topics)}, {read} were found"
+            )
 
     def close(self) -> None:
         """Close all files."""
-        for reader in self._readers:
-            with suppress(Exception):  # one that did not open
-                reader.close()
         self._readers.clear()
+        self._open.close()
 
     def __enter__(self) -> Recording:
         return self
@@ -92,35 +112,77 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _files(self) -> list[Path]:
-        """What to open: the bag, or the files of one whose recorder did not write what is in it."""
-        if not self.path.is_dir() or (self.path / METADATA).exists():
-            return [self.path]
-        files = [file for file in self.path.iterdir() if file.suffix in STORAGES]
-        if not files:
+    def _open_all(self) -> None:
+        """Open the bag; file by file where what its recorder wrote of the whole is of no use."""
+        folder = self.path.is_dir()
+        for journal in self.path.iterdir() if folder else map(self._beside, JOURNALS):
+            if journal.name.endswith(JOURNALS) and journal.is_file() and journal.stat().st_size:
+                self.problems.append(
+                    f"{journal.name} is not read; open the recording with sqlite3 once, which "
+                    "takes it in"
+                )
+        if not folder:
+            self._open_file(self.path)
+        elif not (self.path / METADATA).exists():
+            self.problems.append(f"it has no {METADATA}: its recorder did not end")
+            self._open_each()
+        else:
+            try:
+                self._read(self.path)
+            except Exception as error:  # noqa: BLE001 -- as above
+                self.problems.append(f"it can not be read by its {METADATA}: {_told(error)}")
+                self._open_each()
+
+    def _open_each(self) -> None:
+        """Open the files of a folder that can be opened."""
+        for file in sorted(self.path.iterdir(), key=_position):
+            if file.suffix == ".zstd":
+                self.problems.append(f"{file.name} is not read; unpack it with `zstd -d` first")
+            elif file.suffix in STORAGES:
+                try:
+                    self._open_file(file)
+                except Exception as error:  # noqa: BLE001 -- as above
+                    self.problems.append(f"{file.name} can not be read: {_told(error)}")
+        if not self._readers:
             raise BagError(
-                f"{self.path} is no recording: it has neither {METADATA} nor a file that ends in "
-                f"{' or '.join(STORAGES)}",
+                f"{self.path} is no recording: no file in it that ends in "
+                f"{' or '.join(STORAGES)} can be read; {'; '.join(self.problems)}",
                 path=self.path,
             )
-        self.problems.append(f"it has no {METADATA}: its recorder did not end")
-        return sorted(files, key=_position)
+
+    def _open_file(self, file: Path) -> None:
+        end = whole_part(file) if file.suffix == ".mcap" else None
+        if end is not None:
+            lost = file.stat().st_size - end
+            file = mended(file, end, Path(self._open.enter_context(TemporaryDirectory())))
+            self.problems.append(
+                f"{file.name} has no end: its recorder was killed, or it was cut; {lost} bytes "
+                "after its last whole record are lost"
+            )
+        self._read(file)
+
+    def _read(self, path: Path) -> None:
+        reader = Reader(path)
+        reader.open()
+        self._open.callback(reader.close)
+        told = sum(connection.msgcount for connection in reader.connections)
+        if told != reader.message_count:
+            self.problems.append(
+                f"{path.name} says it has {reader.message_count} messages, and {told} of its topics"
+            )
+        for connection in reader.connections:  # SQLite holds whatever it was given
+            if not all(isinstance(name, str) for name in (connection.topic, connection.msgtype)):
+                raise TypeError(f"a topic is {connection.topic!r} of type {connection.msgtype!r}")
+        self._readers.append(reader)
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
 
 
 def _position(file: Path) -> tuple[int, str]:
     """Files of one recording are numbered: name_9.mcap, name_10.mcap."""
     number = file.stem.rpartition("_")[2]
     return (int(number) if number.isdecimal() else -1, file.name)
-
-
-def _unreadable(path: Path, error: Exception) -> BagError:
-    if isinstance(error, BagError):
-        return error
-    return BagError(
-        f"{path} can not be read: {_told(error)}. If its recorder was killed, `ros2 bag reindex` "
-        "or `mcap recover` may save it",
-        path=path,
-    )
 
 
 def _told(error: Exception) -> str:

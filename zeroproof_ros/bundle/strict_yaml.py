@@ -11,6 +11,7 @@ from zeroproof_ros.errors import ZeroProofError
 
 # Real ones have 1 kB; reading YAML takes a second for a few hundred.
 MAX_YAML_BYTES = 1 << 14
+TEXT = "tag:yaml.org,2002:str"
 
 
 def read_yaml(path: Path, error: type[ZeroProofError]) -> Any:
@@ -46,9 +47,10 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = {"<<"}  # merging gives keys twice as well
+        seen = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+            # the tag of "<<", which would give keys twice as well, is another
+            if key.tag != TEXT or key.value in seen:
                 problem = f"key {key.value!r} is given twice or is no text"
                 raise yaml.MarkedYAMLError(problem=problem[:200], problem_mark=key.start_mark)
             seen.add(key.value)

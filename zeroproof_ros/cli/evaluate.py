@@ -125,19 +125,23 @@ def _serving(path: Path | None) -> Serving:
 def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
     from zeroproof_ros.bags.workers import cluster, workers
 
-    return cluster(options.scheduler) if options.scheduler else workers(options.workers)
+    if options.scheduler is not None:
+        return cluster(options.scheduler)
+    return workers(options.workers)
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], Progress]]:
     """A bar per bundle with the rows per second; nothing where nobody looks."""
+    console = Console(stderr=True)
     bars = ProgressBars(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rows]} rows, {task.fields[speed]:.0f} rows/s"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
 
     def add(name: str) -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.nodes.parameters import ParameterSpec
 
 KEY = "ros__parameters"
+# Wildcards for the name of a node: in any namespace, or in one.
+ANY = ("**", "*")
 
 
 def read_parameter_file(
@@ -22,26 +24,36 @@ def read_parameter_file(
     one before an earlier one, and what the node does not declare is passed over.
 
     Raises:
-        ConfigError: the file is no parameter file, has blocks for two nodes of this name, or gives
-            a value that breaks a spec.
+        ConfigError: the file is no parameter file, has no block or blocks for two nodes of this
+            name, or gives a value that breaks a spec.
     """
-    blocks = read_yaml(path, ConfigError)
-    if not isinstance(blocks, dict) or not all(
-        isinstance(block, dict) and isinstance(block.get(KEY), dict) for block in blocks.values()
-    ):
+    blocks = list(_blocks(read_yaml(path, ConfigError), "", path))
+    meant = [(key, block) for key, block in blocks if key.rpartition("/")[2] in (node_name, *ANY)]
+    named = {key for key, _ in meant if "*" not in key}
+    if len(named) > 1 or not meant:
+        found = sorted(named) or sorted(key for key, _ in blocks)
+        raise ConfigError(
+            f"{path} has parameters for {', '.join(found) or 'no node'}, expected one {node_name}",
+            found=found,
+            expected=node_name,
+            path=path,
+        )
+    given: dict[str, Any] = {}
+    for _, block in meant:
+        given |= block
+    return {spec.name: spec.check(given.get(spec.name, spec.default)) for spec in specs}
+
+
+def _blocks(tree: Any, namespace: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The blocks of parameters by the full names of their nodes; namespaces may be nested."""
+    if not isinstance(tree, dict) or KEY in tree:
         raise ConfigError(
             f"{path} is no parameter file, expected `<node>: {KEY}: <parameter>: <value>`",
             path=path,
         )
-    meant = [key for key in blocks if key.rpartition("/")[2] in (node_name, "*", "**")]
-    named = {key.strip("/") for key in meant if "*" not in key}
-    if len(named) > 1:
-        raise ConfigError(
-            f"{path} has parameters for {', '.join(sorted(named))}, expected one {node_name}",
-            found=sorted(named),
-            path=path,
-        )
-    given: dict[str, Any] = {}
-    for key in meant:
-        given |= blocks[key][KEY]
-    return {spec.name: spec.check(given.get(spec.name, spec.default)) for spec in specs}
+    for key, inner in tree.items():
+        name = f"{namespace}/{key.strip('/')}"
+        if isinstance(inner, dict) and isinstance(inner.get(KEY), dict):
+            yield name, inner[KEY]
+        else:
+            yield from _blocks(inner, name, path)

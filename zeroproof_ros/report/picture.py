@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,16 +39,29 @@ def picture(report: ValidationReport, image_format: str = "svg") -> bytes:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context():
-        # Settings of the user would be in the bytes.
-        mpl.rcdefaults()
-        mpl.rc("svg", hashsalt="zeroproof_ros", fonttype="path")
+    with own_settings("zeroproof_ros"):
         mpl.rc("font", size=11.0)
         figure = _figure(report)
         buffer = io.BytesIO()
         metadata = {"Date": None} if image_format == "svg" else None
         figure.savefig(buffer, format=image_format, metadata=metadata)
     return buffer.getvalue()
+
+
+@contextmanager
+def own_settings(salt: str) -> Iterator[None]:
+    """matplotlib as it comes, so that the same picture is the same bytes.
+
+    Args:
+        salt: of the ids in an SVG.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        # Settings of the user would be in the bytes.
+        mpl.rcdefaults()
+        mpl.rc("svg", hashsalt=salt, fonttype="path")
+        yield
 
 
 def _figure(report: ValidationReport) -> Figure:
