@@ -54,12 +54,12 @@ FIGURES = {
     "coverage": "share of rows that are neither bottom nor gap",
     "fallback_rate": "share of rows that the solver served",
     "reject_rate serve_rate": "share of rows that nobody, and that somebody served",
-    "q_abs_min": "smallest \\|Q\\|",
+    "q_abs_min q_abs_p*": "smallest \\|Q\\|, and what 1, 5 and 50 % of the rows do not exceed",
     "unsafe_accepts": "rows that should not have been served or accepted",
     "*_rows": "rows that each of them served",
     "*_residual_*": "quantiles of the residuals of these rows",
-    "source_*": "rows by who served them",
-    "reason_*": "rows by why not the model",
+    "source_*": "share of rows by who served them",
+    "reason_*": "share of rows by why not the model",
 }
 
 TOLERANCES = f"""

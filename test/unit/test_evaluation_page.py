@@ -113,7 +113,7 @@ def test_the_figures_are_those_of_the_report(which: str, request: pytest.Fixture
     for caption in (
         "Rates and counts",
         "Residuals of the rows that each served",
-        "Rows by source and reason",
+        "Shares of rows by source and reason",
     ):
         head, *lines = found[caption]
         for name, *cells in lines:

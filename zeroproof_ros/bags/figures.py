@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 
 from zeroproof_ros.bags.evaluation import Evaluation
 from zeroproof_ros.calibration import default_det_bound
-from zeroproof_ros.pipeline import Reason, Source
 from zeroproof_ros.report.gates import Gate, safety_gate
-from zeroproof_ros.report.splits import Split, rates_of, residuals_of
+from zeroproof_ros.report.splits import Split, residuals_of, short
 
 Figures = dict[str, float | int | None]
 
@@ -23,17 +19,19 @@ def figures_of(evaluation: Evaluation) -> Figures:
     and |FK(q + dq) - FK(q) - dx| / |dx| of joint steps, |FK(q) - x| [m] of joint positions.
     """
     split = split_of(evaluation)
-    rows = evaluation.rows
+    rates = split.rates.to_dict()
+    del rates["rows_per_second"]  # there was no clock
     figures: Figures = {
         "messages": sum(bag.messages for bag in evaluation.bags),
         "messages_refused": sum(sum(bag.refused.values()) for bag in evaluation.bags),
-        **rates_of(split),
+        **{name: short(rate) for name, rate in rates.items()},
+        "rows": len(split.rows),
         "unsafe_accepts": unsafe_accepts(evaluation).found,
     }
     for server, residuals in residuals_of(split).items():
         figures[f"{server}_rows"] = residuals.pop("rows")
         figures |= {f"{server}_residual_{level}": value for level, value in residuals.items()}
-    return figures | _counts("source", Source, rows) | _counts("reason", Reason, rows)
+    return figures
 
 
 def unsafe_accepts(evaluation: Evaluation) -> Gate:
@@ -50,8 +48,3 @@ def split_of(evaluation: Evaluation) -> Split:
     with np.errstate(invalid="ignore"):  # the joints of a bad input
         determinant = np.abs(deployment.arm.determinant(joints))
     return Split(evaluation.rows, determinant, evaluation.rows["decoded"].shape)
-
-
-def _counts(field: str, codes: Iterable[Any], rows: Any) -> Figures:
-    counts = np.bincount(rows[field], minlength=len(list(codes)))
-    return {f"{field}_{code.name.lower()}": int(counts[code]) for code in codes}

@@ -17,12 +17,12 @@ ROUNDING = 1e-12
 SCHEMA_FILE = "evaluation.schema.json"
 
 Limits = Mapping[str, Mapping[str, float]]
-# What is judged if nothing else is asked for.
-DEFAULT_LIMITS: Limits = {"unsafe_accepts": {"max": 0}}
+# What is judged where a file says nothing else of them.
+DEFAULT_LIMITS: Limits = {"rows": {"min": 1}, "unsafe_accepts": {"max": 0}}
 
 
 def read_limits(path: Path) -> Limits:
-    """Limits from a YAML file: `figure: {min: a, max: b}`, either or both.
+    """`DEFAULT_LIMITS`, and those of a YAML file: `figure: {min: a, max: b}`, either or both.
 
     Raises:
         ConfigError: the file can not be read or breaks the schema, or nothing can keep a limit.
@@ -38,7 +38,7 @@ def read_limits(path: Path) -> Limits:
                 found=limit,
                 path=path,
             )
-    return limits
+    return {**DEFAULT_LIMITS, **limits}
 
 
 def judge(limits: Limits, figures: Figures) -> list[Gate]:

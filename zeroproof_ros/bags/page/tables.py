@@ -15,7 +15,7 @@ CODES = {"source": Source, "reason": Reason}
 # Figures by the beginnings of their names; the last group gets those that are left.
 GROUPS = {
     "Residuals of the rows that each served": ("model_", "solver_"),
-    "Rows by source and reason": ("source_", "reason_"),
+    "Shares of rows by source and reason": ("source_", "reason_"),
     "Rates and counts": ("",),
 }
 # What may be odd about the stamps of targets.
