@@ -19,6 +19,7 @@ from zeroproof_ros.cli import (
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ZeroProofError
 
+NAME = __name__.partition(".")[0]
 VERBS = {
     "bundle": bundle,
     "calibrate": calibrate,
@@ -41,6 +42,15 @@ def main(args: Sequence[str] | None = None) -> int:
     options = parser.parse_args(args)
     try:
         return int(VERBS[options.verb].run(options))
+    except ModuleNotFoundError as error:
+        if (error.name or NAME).partition(".")[0] == NAME:
+            raise
+        # rosbags, torch and others are not needed by every verb
+        print(
+            f"error: {options.verb} needs the Python package {error.name}, which is not installed",
+            file=sys.stderr,
+        )
+        return 2
     except ZeroProofError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
