@@ -122,6 +122,20 @@ def test_a_record_length_that_lies_is_told(tmp_path: Path, length: int) -> None:
         assert problems
 
 
+@pytest.mark.parametrize("opcode", [0x00, 0x02, 0x10, 0x7F])
+def test_what_is_no_record_ends_what_can_be_read(tmp_path: Path, opcode: int) -> None:
+    file = write_file(tmp_path / "bag.mcap", MESSAGES)
+    content = bytearray(unindexed(file.read_bytes()))
+    at = content.index(DATA[10]) - 22 - RECORD.size
+    if opcode == 0:  # a block that the disk has lost, up to the next record
+        content[at : content.index(DATA[14]) - 22 - RECORD.size] = bytes(4 * (len(DATA[0]) + 31))
+    content[at] = opcode
+    file.write_bytes(content)
+    found, problems = read(file)
+    assert found == DATA[:10]
+    assert problems[0].startswith("bag.mcap has no end")
+
+
 @given(seed=st.integers(0, 1 << 32), kind=st.sampled_from(["flip", "zeros", "noise"]))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_mcap_file_with_a_damaged_part(mcap: Path, seed: int, kind: str) -> None:

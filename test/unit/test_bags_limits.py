@@ -92,6 +92,7 @@ def test_without_rows_nothing_is_told_and_no_limit_kept(exact_model: Bundle) -> 
         ({"max": 0.5}, 0.5 + 1e-13, True, "<= 0.5"),  # a rounded quotient
         ({"max": 0.5}, 0.5 + 1e-11, False, "<= 0.5"),
         ({"min": 0.5}, 0.5, True, ">= 0.5"),
+        ({"min": 0.5}, 0.5 - 1e-13, True, ">= 0.5"),
         ({"min": 0.5}, 0.5 - 1e-11, False, ">= 0.5"),
         ({"min": 1, "max": 2}, 1, True, ">= 1 and <= 2"),
         ({"min": 1, "max": 2}, 2, True, ">= 1 and <= 2"),

@@ -87,6 +87,7 @@ def test_a_cluster_gives_the_same(
         found = everything(evaluated(relative, exact_folder, together, executor), together)
     assert [Path(bag["path"]).resolve() for bag in found[3]["evaluations"][0]["bags"]] == paths
     for part in (expected, found):
+        assert all(Path(bag["path"]).is_absolute() for bag in part[3]["evaluations"][0]["bags"])
         for bag in part[3]["evaluations"][0]["bags"]:
             bag.pop("path")
     assert found == expected

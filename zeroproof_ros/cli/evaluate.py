@@ -134,6 +134,9 @@ def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | 
 def _progress() -> Iterator[Callable[[str], Progress]]:
     """A bar per bundle with the rows per second; nothing where nobody looks."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: lambda *_: None
+        return
     bars = ProgressBars(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -141,7 +144,6 @@ def _progress() -> Iterator[Callable[[str], Progress]]:
         TextColumn("{task.fields[rows]} rows, {task.fields[speed]:.0f} rows/s"),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
     )
 
     def add(name: str) -> Progress:
