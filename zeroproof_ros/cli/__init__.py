@@ -43,11 +43,12 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         return int(VERBS[options.verb].run(options))
     except ModuleNotFoundError as error:
-        if (error.name or NAME).partition(".")[0] == NAME:
+        package = (error.name or NAME).partition(".")[0]
+        if package == NAME:
             raise
         # rosbags, torch and others are not needed by every verb
         print(
-            f"error: {options.verb} needs the Python package {error.name}, which is not installed",
+            f"error: {options.verb} needs the Python package {package}, which is not installed",
             file=sys.stderr,
         )
         return 2
