@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from counted_rows import rows_of
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import rows_of
 
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.monitor import (

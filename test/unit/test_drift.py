@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counted_rows import rows_of
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import rows_of
 
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.monitor import DriftSettings, DriftTest, ValidatedRates

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counted_rows import q_values, rows_of, table, tables
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import q_values, rows_of, table, tables
 
 from zeroproof_ros.contract import Reason, Source
 from zeroproof_ros.errors import ArrayError, ConfigError

@@ -21,6 +21,7 @@ PACKAGE = ROOT / NAME
 RANKS = {
     "": 0,
     "errors": 0,
+    "files": 0,
     "text": 0,
     "lazy": 0,
     "contract": 1,

@@ -21,6 +21,7 @@ from zeroproof_ros.bags.page import page
 from zeroproof_ros.bags.reading import Recording
 from zeroproof_ros.bundle.strict_json import check_by, schema_validator
 from zeroproof_ros.errors import BagError
+from zeroproof_ros.files import write_files
 from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.pipeline import StrictIK
 from zeroproof_ros.report.splits import short
@@ -107,10 +108,7 @@ def write_report(
         PAGE_FILE: page(told, evaluations),
     }
     try:
-        for name, content in contents.items():
-            part = out / f".{name}.part"
-            part.write_text(content, encoding="utf-8")
-            part.replace(out / name)
+        write_files(out, {name: content.encode("utf-8") for name, content in contents.items()})
     except OSError as error:
         raise BagError(f"{out} can not be written: {error}", path=out) from error
 

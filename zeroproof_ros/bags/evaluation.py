@@ -24,6 +24,7 @@ from zeroproof_ros.bags.reading import Recording
 from zeroproof_ros.bags.writing import BagFile
 from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
 from zeroproof_ros.errors import BagError, WorkerError, ZeroProofError
+from zeroproof_ros.files import replacing
 from zeroproof_ros.messages.serving import Serving
 from zeroproof_ros.pipeline import StrictIK
 
@@ -140,11 +141,9 @@ def write_rows(path: Path, evaluation: Evaluation) -> None:
             columns[f"{field}.{name}"] = values[:, index]
         if field not in names:
             columns[field] = values
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as staging, staging.open("wb") as file:
             np.savez(file, **columns)
-        part.replace(path)
     except OSError as error:
         raise BagError(f"{path} can not be written: {error}", path=path) from error
 

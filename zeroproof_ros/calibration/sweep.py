@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from numbers import Real
@@ -31,6 +30,7 @@ from zeroproof_ros.contract.arrays import (
 from zeroproof_ros.contract.config import check_threshold
 from zeroproof_ros.contract.coverage import mask_rate
 from zeroproof_ros.errors import ArrayError, ConfigError, ThresholdError
+from zeroproof_ros.files import write_files
 
 CURVES = ("taus", "fn_in", "fp_cens", "bottom_rate")
 SWEEP_NAME = "tau_infer_sweep"
@@ -113,7 +113,8 @@ def write_tau_infer_sweep(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the sweep can not be written as JSON: {error}", path=folder) from error
     try:
-        _write_all(folder, {f"{SWEEP_NAME}.json": text, f"{SWEEP_NAME}.md": _table(curves)})
+        texts = {f"{SWEEP_NAME}.json": text, f"{SWEEP_NAME}.md": _table(curves)}
+        write_files(folder, {name: each.encode("utf-8") for name, each in texts.items()})
     except OSError as error:
         raise ConfigError(f"{folder} can not be written: {error}", path=folder) from error
 
@@ -159,12 +160,3 @@ def _table(curves: Mapping[str, Curve]) -> str:
         cells = ["-" if share is None else f"{share:.6f}" for share in shares]
         lines.append(f"| {' | '.join([f'{tau:.6g}', *cells])} |")
     return "\n".join(lines) + "\n"
-
-
-def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{SWEEP_NAME}-", dir=folder) as staging:
-        for name, text in texts.items():
-            Path(staging, name).write_text(text, encoding="utf-8")
-        for name in texts:
-            Path(staging, name).replace(folder / name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from zeroproof_ros.contract import Reason, Source
 from zeroproof_ros.errors import StateFileError
+from zeroproof_ros.files import replacing
 from zeroproof_ros.monitor.alerts import AlertReport
 from zeroproof_ros.monitor.counts import RowCounts, count_rows
 from zeroproof_ros.monitor.drift import DriftTest
@@ -118,15 +118,11 @@ def write_state(path: str | os.PathLike[str], state: Mapping[str, object]) -> No
         StateFileError: the file can not be written; the last one stays.
     """
     path = Path(path)
-    staging = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with staging.open("w", encoding="utf-8") as file:
+        with replacing(path) as staging, staging.open("w", encoding="utf-8") as file:
             file.write(event_line(state) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        staging.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            staging.unlink()
         raise StateFileError(f"state file {path} can not be written: {error}", path=path) from error

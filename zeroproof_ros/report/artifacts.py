@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from zeroproof_ros.bundle.files import BundleFile, BundleFolder, digest_of, sha2
 from zeroproof_ros.bundle.metadata import METADATA_FILE, parse_metadata
 from zeroproof_ros.bundle.strict_json import check_by, parse_object, schema_validator
 from zeroproof_ros.errors import ReportError
+from zeroproof_ros.files import write_files
 from zeroproof_ros.report.documents import inference_summary, strict_inference_audit
 from zeroproof_ros.report.markdown import markdown
 from zeroproof_ros.report.picture import picture
@@ -100,7 +100,7 @@ def write_report(report: ValidationReport, out: Path | str | None = None) -> Pat
     # Last, so that files of two reports are never taken for one.
     contents[CONTRACT] = _to_json(contract)
     try:
-        _write_all(folder, contents)
+        write_files(folder, contents)
     except OSError as error:
         raise ReportError(
             f"{folder} can not be written: {error}; choose another folder", path=folder
@@ -271,12 +271,3 @@ def _check(name: str, document: Mapping[str, Any], path: Path) -> None:
 def _to_json(document: Mapping[str, Any]) -> bytes:
     text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
     return (text + "\n").encode("utf-8")
-
-
-def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as staging:
-        for name, content in contents.items():
-            Path(staging, name).write_bytes(content)
-        for name in contents:
-            Path(staging, name).replace(folder / name)

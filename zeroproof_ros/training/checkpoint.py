@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zeroproof_ros.errors import CheckpointError
+from zeroproof_ros.files import replacing
 
 KEYS = {
     "epoch": int,
@@ -29,14 +29,11 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: the file can not be written; one that existed is as it was.
     """
-    staging = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        torch.save(dict(content), staging)
-        staging.replace(path)
+        with replacing(path) as staging:
+            torch.save(dict(content), staging)
     except (OSError, RuntimeError) as error:  # torch says RuntimeError of a folder that is missing
         raise CheckpointError(f"{path} can not be written: {error}", path=path) from error
-    finally:
-        staging.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

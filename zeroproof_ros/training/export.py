@@ -7,7 +7,6 @@ and no path, time or source line of the machine that wrote it is inside.
 from __future__ import annotations
 
 import platform
-import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from zeroproof_ros import __version__
 from zeroproof_ros.bundle import GraphKind, write_bundle
 from zeroproof_ros.contract import InferenceConfig, strict_inference
 from zeroproof_ros.errors import ArrayError, ConfigError, ModelExportError
+from zeroproof_ros.files import replacing
 from zeroproof_ros.runtimes.onnx import OnnxRuntime
 from zeroproof_ros.runtimes.torchscript import projective_pair
 from zeroproof_ros.training.bundle_metadata import BATCH, bundle_metadata
@@ -114,12 +114,8 @@ def export_onnx_model(
     path = Path(path).absolute()
     OnnxRuntime(path, content=content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
+    with replacing(path) as staging:
         staging.write_bytes(content)
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
 
 
 def example_table(example_inputs: Sequence[torch.Tensor]) -> torch.Tensor:
