@@ -25,9 +25,14 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_file_that_could_not_be_written_is_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "state"
     file.write_text("old")
-    with pytest.raises(ValueError, match="half"), replacing(file) as staging:
-        staging.write_text("ne")
-        raise ValueError("half")
+
+    def fail() -> None:
+        with replacing(file) as staging:
+            staging.write_text("ne")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        fail()
     assert (file.read_text(), names(tmp_path)) == ("old", ["state"])
 
 
