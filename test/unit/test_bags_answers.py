@@ -305,7 +305,7 @@ def test_files_that_can_not_be_written_are_refused(tmp_path: Path, ik: StrictIK)
     bag = write_bag(tmp_path / "bag", targets(3))
     with pytest.raises(BagError, match="result.mcap can not be written: "):
         evaluate([bag], ik, tmp_path / "file", Serving())
-    (tmp_path / "out" / ".rows.npz.part").mkdir(parents=True)
+    (tmp_path / "out" / "rows.npz").mkdir(parents=True)
     with pytest.raises(BagError, match="rows.npz can not be written: "):
         evaluate([bag], ik, tmp_path / "out", Serving())
     none = np.zeros(0, dtype=ik.layout.dtype), np.zeros(0, dtype=ORIGIN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,28 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroproof_ros.bags.cdr import from_cdr, type_name
-from zeroproof_ros.bags.reading import Recorded, Recording
+from zeroproof_ros.bags.reading import Recording
+from zeroproof_ros.bags.targets import (
+    TYPE_NAMES,
+    RecordedTarget,
+    TargetReader,
+    target_topic,
+)
 from zeroproof_ros.bags.writing import BagFile
-from zeroproof_ros.errors import BagError, MessageRefusedError
 from zeroproof_ros.messages.commands import command_to_msg
 from zeroproof_ros.messages.results import result_to_msg
 from zeroproof_ros.messages.serving import Serving
-from zeroproof_ros.messages.targets import NANOSECONDS, TARGET_TYPES, Target, read_target
 from zeroproof_ros.pipeline import (
-    Freshness,
     Reason,
     ResultTable,
     StrictIK,
-    judge_freshness,
 )
 
 # Targets are answered when so many rows have come together, or so many targets.
 ROWS_AT_ONCE = 65536
 TARGETS_AT_ONCE = 4096
-# So many refused messages are told with their reason; all are counted.
-REFUSALS_TOLD = 20
-
 # Called with messages read, messages there are, and rows answered.
 Progress = Callable[[int, int, int], None]
 
@@ -47,11 +44,6 @@ ORIGIN = np.dtype(
         ("stamp_ns", np.int64),
     ]
 )
-# First time [ns] that a ROS stamp can not hold; nor can it hold one before 1970.
-TIMES_END = (1 << 31) * NANOSECONDS
-
-# The types of targets, by the names that bags give to their messages.
-TYPE_NAMES = {type_name(message): target for target, (message, _) in TARGET_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -101,34 +93,6 @@ class AnsweredBag:
     origin: NDArray[Any]
 
 
-def target_topic(recording: Recording, wanted: str | None) -> str:
-    """The topic with the targets: the one that is wanted, or the only one called `target`.
-
-    Raises:
-        BagError: no such topic, several, or one of another type.
-    """
-    known = {topic: kind for topic, kind in recording.topics.items() if kind in TYPE_NAMES}
-    found = [wanted] if wanted else [t for t in known if t.rpartition("/")[2] == "target"]
-    if len(found) != 1:
-        raise BagError(
-            f"{recording.path} has {len(found) or 'no'} topics called target with targets in "
-            f"them; name one with --topic; {recording.contents}",
-            found=found,
-            path=recording.path,
-        )
-    (topic,) = found
-    if topic not in known:
-        what = f"of type {recording.topics[topic]}" if topic in recording.topics else "not there"
-        raise BagError(
-            f"{recording.path}: topic {topic} is {what}, expected one of {', '.join(TYPE_NAMES)}; "
-            f"{recording.contents}",
-            found=recording.topics.get(topic),
-            expected=tuple(TYPE_NAMES),
-            path=recording.path,
-        )
-    return topic
-
-
 def answer_bag(
     path: Path | str,
     ik: StrictIK,
@@ -156,11 +120,12 @@ def answer_bag(
     with Recording(path) as recording:
         topic = target_topic(recording, topic)
         answers = _Answers(ik, out, topic.rpartition("/")[0], serving.command_type)
-        reader = _Reader(ik, TYPE_NAMES[recording.topics[topic]], serving.target_timeout)
+        target_type = TYPE_NAMES[recording.topics[topic]]
+        reader = TargetReader(ik.deployment, target_type, serving.target_timeout)
         for message in recording.messages(topic):
             read = reader.read(message)
             if read is not None:
-                answers.add(*read)
+                answers.add(read)
             if reader.messages % TARGETS_AT_ONCE == 0:
                 progress(reader.messages, recording.counts[topic], answers.rows)
         answers.flush()
@@ -168,7 +133,7 @@ def answer_bag(
         facts = BagFacts(
             path=str(path),
             topic=topic,
-            target_type=reader.target_type,
+            target_type=target_type,
             messages=reader.messages,
             rows=answers.rows,
             refused=dict(sorted(reader.refused.items())),
@@ -183,59 +148,6 @@ def answer_bag(
     return AnsweredBag(facts, *answers.tables())
 
 
-class _Reader:
-    """Reads targets and judges their age; counts what is odd about them."""
-
-    def __init__(self, ik: StrictIK, target_type: str, timeout: float) -> None:
-        self.target_type = target_type
-        self.messages = self.stamps_unknown = self.stamps_future = self.out_of_order = 0
-        self.first_ns = self.last_ns = 0
-        self.refused: Counter[str] = Counter()
-        self.refusals: list[str] = []
-        self._deployment, self._timeout = ik.deployment, timeout
-        self._name = type_name(TARGET_TYPES[target_type][0])
-        self._last_stamp_ns = -TIMES_END
-
-    def read(self, recorded: Recorded) -> tuple[Recorded, int, Target, Freshness] | None:
-        """The message with its index, as a target; None where it is refused."""
-        index, self.messages = self.messages, self.messages + 1
-        if not 0 <= recorded.time_ns < TIMES_END:
-            why = f"it was recorded at {recorded.time_ns} ns, expected 0 to {TIMES_END - 1}"
-            self._refuse(index, "recorded_time", why)
-            return None
-        self.first_ns = self.first_ns or recorded.time_ns
-        self.last_ns = recorded.time_ns
-        try:
-            message = from_cdr(recorded.data, self._name)
-        except Exception as error:  # noqa: BLE001 -- whatever damaged bytes lead to
-            self._refuse(index, "undecodable", f"its bytes are no {self._name}: {error}")
-            return None
-        try:
-            target = read_target(
-                message, self.target_type, self._deployment, arrival_ns=recorded.time_ns
-            )
-        except MessageRefusedError as error:
-            self._refuse(index, error.kind, str(error))
-            return None
-        freshness = judge_freshness(
-            stamp_ns=target.stamp_ns,
-            now_ns=recorded.time_ns,
-            arrival_age_ns=0,
-            timeout=self._timeout,
-        )
-        self.stamps_unknown += freshness.stamp_age is None
-        self.stamps_future += freshness.future
-        if target.stamp_ns:
-            self.out_of_order += target.stamp_ns < self._last_stamp_ns
-            self._last_stamp_ns = target.stamp_ns
-        return recorded, index, target, freshness
-
-    def _refuse(self, index: int, kind: str, why: str) -> None:
-        self.refused[kind] += 1
-        if len(self.refusals) < REFUSALS_TOLD:
-            self.refusals.append(f"message {index}: {why}")
-
-
 class _Answers:
     """Answers targets, several at once, and writes what the node would have published."""
 
@@ -243,16 +155,16 @@ class _Answers:
         self._ik, self._bag = ik, bag
         self._result, self._command = f"{namespace}/result", f"{namespace}/command"
         self._command_type = command_type
-        self._waiting: list[tuple[Recorded, int, Target, Freshness]] = []
+        self._waiting: list[RecordedTarget] = []
         self._waiting_rows = 0
         self.rows = 0
         self._tables: list[NDArray[Any]] = []
         self._origins: list[NDArray[Any]] = []
 
-    def add(self, recorded: Recorded, index: int, target: Target, freshness: Freshness) -> None:
+    def add(self, asked: RecordedTarget) -> None:
         """Answer a target, now or together with some that come after it."""
-        self._waiting.append((recorded, index, target, freshness))
-        self._waiting_rows += len(target.rows)
+        self._waiting.append(asked)
+        self._waiting_rows += len(asked.target.rows)
         if self._waiting_rows >= ROWS_AT_ONCE or len(self._waiting) >= TARGETS_AT_ONCE:
             self.flush()
 
@@ -260,13 +172,13 @@ class _Answers:
         """Answer what waits."""
         if not self._waiting:
             return
-        fresh = [target.rows for _, _, target, freshness in self._waiting if not freshness.stale]
+        fresh = [asked.target.rows for asked in self._waiting if not asked.stale]
         answered = iter(self._ik.solve_each(fresh) if fresh else [])
         tables = []
-        for recorded, _, target, freshness in self._waiting:
-            stale = freshness.stale
-            table = self._ik.refuse(target.rows, Reason.STALE) if stale else next(answered)
-            self._write(recorded, target, table)
+        for asked in self._waiting:
+            rows = asked.target.rows
+            table = self._ik.refuse(rows, Reason.STALE) if asked.stale else next(answered)
+            self._write(asked, table)
             tables.append(table.rows)
         # numpy would compare the columns of each with those of the next
         joined = b"".join(rows.tobytes() for rows in tables)
@@ -288,17 +200,17 @@ class _Answers:
         origin = np.zeros(self._waiting_rows, dtype=ORIGIN)
         origin["row"] = np.concatenate([np.arange(length) for length in lengths])
         columns = {
-            "message": [index for _, index, _, _ in self._waiting],
-            "recorded_ns": [recorded.time_ns for recorded, _, _, _ in self._waiting],
-            "stamp_ns": [target.stamp_ns for _, _, target, _ in self._waiting],
+            "message": [asked.index for asked in self._waiting],
+            "recorded_ns": [asked.time_ns for asked in self._waiting],
+            "stamp_ns": [asked.target.stamp_ns for asked in self._waiting],
         }
         for name, values in columns.items():
             origin[name] = np.repeat(np.array(values, dtype=ORIGIN[name]), lengths)
         return origin
 
-    def _write(self, recorded: Recorded, target: Target, table: ResultTable) -> None:
-        result = result_to_msg(table, target.header)
-        self._bag.write(self._result, result, recorded.time_ns)
-        command, _ = command_to_msg(self._ik, table, self._command_type, target.header)
+    def _write(self, asked: RecordedTarget, table: ResultTable) -> None:
+        header = asked.target.header
+        self._bag.write(self._result, result_to_msg(table, header), asked.time_ns)
+        command, _ = command_to_msg(self._ik, table, self._command_type, header)
         if command is not None:
-            self._bag.write(self._command, command, recorded.time_ns)
+            self._bag.write(self._command, command, asked.time_ns)

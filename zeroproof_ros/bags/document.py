@@ -13,12 +13,13 @@ import numpy as np
 
 from zeroproof_ros.bags.against import against_recorded, result_topic
 from zeroproof_ros.bags.agreement import PLACE, ROUTES, answered_by_both
-from zeroproof_ros.bags.answering import ORIGIN, target_topic
+from zeroproof_ros.bags.answering import ORIGIN
 from zeroproof_ros.bags.evaluation import Evaluation
 from zeroproof_ros.bags.figures import figures_of, unsafe_accepts
 from zeroproof_ros.bags.limits import SCHEMA_FILE, Limits, check_names, judge
 from zeroproof_ros.bags.page import page
 from zeroproof_ros.bags.reading import Recording
+from zeroproof_ros.bags.targets import target_topic
 from zeroproof_ros.bundle.strict_json import check_by, schema_validator
 from zeroproof_ros.errors import BagError
 from zeroproof_ros.files import write_files

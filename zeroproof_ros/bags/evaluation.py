@@ -18,9 +18,9 @@ from zeroproof_ros.bags.answering import (
     BagFacts,
     Progress,
     answer_bag,
-    target_topic,
 )
 from zeroproof_ros.bags.reading import Recording
+from zeroproof_ros.bags.targets import target_topic
 from zeroproof_ros.bags.writing import BagFile
 from zeroproof_ros.bundle import Deployment, load_bundle, read_deployment
 from zeroproof_ros.errors import BagError, WorkerError, ZeroProofError

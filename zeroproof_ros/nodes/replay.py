@@ -7,10 +7,10 @@ from collections.abc import Callable
 from itertools import chain
 
 from zeroproof_ros.bags import BagFile, Recorded, Recording
-from zeroproof_ros.bags.answering import TYPE_NAMES
 from zeroproof_ros.bags.cdr import from_cdr
 from zeroproof_ros.bags.pace import Pace
 from zeroproof_ros.bags.tally import Tally
+from zeroproof_ros.bags.targets import TYPE_NAMES
 from zeroproof_ros.errors import MessageRefusedError, ReplayError
 from zeroproof_ros.messages.targets import TARGET_TYPES, read_target
 from zeroproof_ros.nodes.replay_link import Link, Stopped

@@ -62,6 +62,7 @@ def _columns(number: int, evaluation: Evaluation) -> list[tuple[str, list[Any]]]
         ("index", which.tolist()),
         ("recording", origin["bag"].tolist()),
         ("message", origin["message"].tolist()),
+        ("row", origin["row"].tolist()),
         ("recorded", (origin["recorded_ns"] / 1e6).round(3).tolist()),
         ("reason", rows["reason"].tolist()),
         *((f"in.{escaped(name)}", _numbers(rows["in"][:, column])) for column, name in inputs),
