@@ -291,8 +291,9 @@ def test_a_state_replaces_the_last_one_or_leaves_it(tmp_path: Path) -> None:
     write_state(str(path), {"a": 2})
     assert json.loads(path.read_text()) == {"a": 2}
     assert list(path.parent.iterdir()) == [path]
-    (path.parent / ".state.json.new").mkdir()
+    below = path / "state.json"  # a file is no folder
     with pytest.raises(StateFileError, match="state file .* can not be written") as caught:
-        write_state(path, {"a": 3})
-    assert caught.value.path == path
+        write_state(below, {"a": 3})
+    assert caught.value.path == below
     assert json.loads(path.read_text()) == {"a": 2}
+    assert list(path.parent.iterdir()) == [path]
