@@ -18,10 +18,11 @@ def escaped(text: str) -> str:
 def whole_number(least: int, most: int) -> Callable[[str], int]:
     """What reads an argument as a whole number, both bounds allowed."""
 
-    def number(text: str) -> int:
+    # argparse calls it by its name: "invalid integer value"
+    def integer(text: str) -> int:
         found = int(text)
         if not least <= found <= most:
             raise argparse.ArgumentTypeError(f"{found} is not within {least} to {most}")
         return found
 
-    return number
+    return integer

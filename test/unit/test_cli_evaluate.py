@@ -252,8 +252,8 @@ def test_a_limit_of_no_figure_is_refused_before_any_work(
         (["--tolerance", "nan"], "nan is not a finite number from 0 on"),
         (["--tolerance", "inf"], "inf is not a finite number from 0 on"),
         (["--tolerance", "small"], "invalid _tolerance value: 'small'"),
-        (["--workers", "0"], "0 is not a number from 1 on"),
-        (["--workers", "two"], "invalid _workers value: 'two'"),
+        (["--workers", "0"], "0 is not within 1 to 1024"),
+        (["--workers", "two"], "invalid integer value: 'two'"),
         (["--workers", "2", "--scheduler", "x"], "not allowed with argument"),
     ],
 )

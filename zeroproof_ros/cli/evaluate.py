@@ -18,10 +18,12 @@ from rich.progress import Progress as ProgressBars
 from zeroproof_ros.cli.terminal import printable
 from zeroproof_ros.errors import ConfigError
 from zeroproof_ros.messages.serving import Serving
+from zeroproof_ros.text import whole_number
 
 # Called with messages read, messages there are, and rows answered.
 Progress = Callable[[int, int, int], None]
 BUNDLES = 2
+MAX_WORKERS = 1024
 FAILED, PARTIAL = 3, 4
 
 EXIT_CODES = (
@@ -60,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of numbers that are compared, relative above 1 (default: %(default)s)",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=_workers, default=1, help="processes (default: 1)")
+    where.add_argument(
+        "--workers", type=whole_number(1, MAX_WORKERS), default=1, help="processes (default: 1)"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
 
 
@@ -165,7 +169,7 @@ def _say(found: Mapping[str, Any], seconds: float, out: Path) -> None:
         figures = part["figures"]
         print(
             f"{printable(part['bundle']['id'])}: {figures['messages']} targets, "
-            f"{figures['rows']} rows in {seconds:.1f} s"
+            f"{figures['rows']} rows"
         )
         for bag in part["bags"]:
             for problem in bag["problems"]:
@@ -187,6 +191,8 @@ def _say(found: Mapping[str, Any], seconds: float, out: Path) -> None:
         print(f"the bundles end {apart['differing']} of {apart['rows']} rows otherwise")
     verdict = "PASSED" if found["passed"] else "FAILED"
     print(f"{verdict}{'' if found['complete'] else ', of a partial recording'}")
+    rows = sum(part["figures"]["rows"] for part in found["evaluations"])
+    print(f"{rows} rows in {seconds:.1f} s, {rows / max(seconds, 1e-9):.0f} rows/s")
     print(f"report: {printable(str(out / 'report.html'))}")
 
 
@@ -198,11 +204,4 @@ def _tolerance(text: str) -> float:
     number = float(text)
     if not 0.0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a finite number from 0 on")
-    return number
-
-
-def _workers(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
     return number
