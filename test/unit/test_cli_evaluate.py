@@ -53,7 +53,8 @@ def test_a_recording_is_answered_measured_and_judged(
     code, told, err = evaluated(capsys, bag, "--bundle", exact_folder, "--out", out)
     assert (code, err) == (0, "")
     assert told.startswith(f"{exact_folder.name}@")
-    assert ": 10 targets, 10 rows in " in told
+    assert ": 10 targets, 10 rows\n" in told
+    assert "\n10 rows in " in told
     assert "passed  unsafe_accepts             0  expected <= 0\n" in told
     assert told.endswith(f"PASSED\nreport: {out / 'report.html'}\n")
     files = {"report.html", "report.json", "result.mcap", "rows.npz"}
@@ -195,7 +196,7 @@ def test_several_recordings_and_workers(
     words = bag, more, "--bundle", exact_folder, "--out", out, "--workers", 2, "--topic", TOPIC
     code, told, err = evaluated(capsys, *words)
     assert (code, err) == (0, "")
-    assert ": 15 targets, 15 rows in " in told
+    assert ": 15 targets, 15 rows\n" in told
     assert np.load(out / "rows.npz")["bag"].tolist() == [0] * 10 + [1] * 5
 
 

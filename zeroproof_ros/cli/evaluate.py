@@ -189,10 +189,10 @@ def _say(found: Mapping[str, Any], seconds: float, out: Path) -> None:
     if found["disagreement"]:
         apart = found["disagreement"]
         print(f"the bundles end {apart['differing']} of {apart['rows']} rows otherwise")
-    verdict = "PASSED" if found["passed"] else "FAILED"
-    print(f"{verdict}{'' if found['complete'] else ', of a partial recording'}")
     rows = sum(part["figures"]["rows"] for part in found["evaluations"])
     print(f"{rows} rows in {seconds:.1f} s, {rows / max(seconds, 1e-9):.0f} rows/s")
+    verdict = "PASSED" if found["passed"] else "FAILED"
+    print(f"{verdict}{'' if found['complete'] else ', of a partial recording'}")
     print(f"report: {printable(str(out / 'report.html'))}")
 
 
