@@ -203,8 +203,10 @@ def test_files_are_rotated(client: Client, start: Start, tmp_path: Path) -> None
     ]
     history = read_events(path)
     last = [event["seq"] for event in history.events]
-    assert last == list(range(last[0], 17))
+    # the client asks again where an answer is late, so there may be more
+    assert last == list(range(last[0], last[-1] + 1))
     assert last[0] > 1
+    assert last[-1] >= 16
 
 
 def test_the_state_goes_to_its_file(client: Client, start: Start, tmp_path: Path) -> None:
